@@ -1,0 +1,50 @@
+// Package space holds search spaces: parameters with bounds or choices,
+// defaults, priors and conditions; configurations are their points.
+package space
+
+// Kind discriminates parameters.
+type Kind string
+
+// The kinds of parameter; "grammar" comes with issue 4.
+const (
+	Float       Kind = "float"
+	Int         Kind = "int"
+	Categorical Kind = "categorical"
+	Bool        Kind = "bool"
+	Constant    Kind = "constant"
+)
+
+// Confidence is how far a prior is trusted.
+type Confidence string
+
+// The words for confidence: a truncated normal of std 0.5, 0.25, 0.125 of the
+// range in the sampling scale; a weight of 2, 4, 6 on the default category.
+const (
+	Low    Confidence = "low"
+	Medium Confidence = "medium"
+	High   Confidence = "high"
+)
+
+// Parameter is one dimension of a Space.
+type Parameter struct {
+	Name    string      `json:"name"`
+	Kind    Kind        `json:"kind"`
+	Low     float64     `json:"low,omitempty"`  // float, int
+	High    float64     `json:"high,omitempty"` // float, int
+	Log     bool        `json:"log,omitempty"`  // float, int
+	Choices []Value     `json:"choices,omitempty"`
+	Default *Value      `json:"default,omitempty"`
+	Prior   Confidence  `json:"prior,omitempty"` // "": uniform
+	When    []Condition `json:"when,omitempty"`  // all must hold; else the parameter is inactive
+}
+
+// Condition activates a parameter: parent's value is one of Values.
+type Condition struct {
+	Parent string  `json:"parent"`
+	Values []Value `json:"values"`
+}
+
+// Space is a list of parameters, sorted by name.
+type Space struct {
+	Parameters []Parameter `json:"parameters"`
+}
