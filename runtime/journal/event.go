@@ -1,0 +1,108 @@
+// Package journal is the append-only record of a study's trials. Its state is
+// the replay of its lines: each is one event with its checksum, and is on disk
+// before it counts. One process writes; anybody may read.
+//
+// It interprets nothing: which trial is next, or best, is for search and report.
+package journal
+
+import (
+	"encoding/json"
+	"math"
+	"time"
+
+	"runspec/runtime/search"
+)
+
+// Version is the format of an Event.
+const Version = "runspec/journal/v1"
+
+// Kind says what happened.
+type Kind string
+
+// The kinds of event.
+const (
+	Start    Kind = "start"   // a trial began, or began again
+	FoldDone Kind = "fold"    // one fold of a trial was trained and evaluated
+	Result   Kind = "result"  // a trial ended well on all of its study's folds
+	Failure  Kind = "failure" // a trial ended without a result
+)
+
+// Event is one line of the journal. A training under nnU-Net's defaults has
+// Baseline set and Study empty; a trial of a search the other way round.
+type Event struct {
+	Version  string       `json:"version"`
+	Sequence int          `json:"sequence"` // from 1, without gaps
+	Time     time.Time    `json:"time"`     // for people; outside every equality
+	Kind     Kind         `json:"kind"`
+	Dataset  string       `json:"dataset,omitempty"`
+	Study    string       `json:"study,omitempty"`
+	Baseline string       `json:"baseline,omitempty"` // plan.Baseline's name
+	Trial    search.Trial `json:"trial"`
+	Fold     *int         `json:"fold,omitempty"`   // start and fold events of one fold
+	Result   *TrialResult `json:"result,omitempty"` // result: of all folds; fold: of that fold alone
+	Cause    string       `json:"cause,omitempty"`  // failure
+}
+
+// Score is a measured number, or NaN where there is none. JSON has no NaN, so
+// what is missing (or infinite) stands there as null.
+type Score float64
+
+// Missing is a Score that was not measured.
+func Missing() Score { return Score(math.NaN()) }
+
+// MarshalJSON writes a missing score as null.
+func (s Score) MarshalJSON() ([]byte, error) {
+	if v := float64(s); !math.IsNaN(v) && !math.IsInf(v, 0) {
+		return json.Marshal(v)
+	}
+	return []byte("null"), nil
+}
+
+// UnmarshalJSON reads null as missing.
+func (s *Score) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*s = Missing()
+		return nil
+	}
+	return json.Unmarshal(b, (*float64)(s))
+}
+
+// Cost is what one training of one fold has spent so far, the rungs below
+// included.
+type Cost struct {
+	Hours  Score   `json:"hours"` // measured wall time
+	Epochs int     `json:"epochs"`
+	FLOPs  float64 `json:"flops"` // by the network's count times iterations: reproducible
+}
+
+// TrialResult is what a trial yields.
+type TrialResult struct {
+	Objectives []Score      `json:"objectives"` // minimised: 1 - mean foreground Dice, training cost; means over folds
+	TieBreak   Score        `json:"tieBreak"`   // validation loss, mean over folds
+	Cost       Cost         `json:"cost"`       // mean over folds
+	Folds      []FoldResult `json:"folds"`      // ascending
+	Parameters int          `json:"parameters"` // learnable numbers of the network
+	Features   int          `json:"features"`   // of the network's first stage
+	Iterations int          `json:"iterations"` // training batches seen, the rungs below included
+	Batch      int          `json:"batch"`
+	Patch      [3]int       `json:"patch"`   // voxels (z, y, x)
+	Seconds    Score        `json:"seconds"` // measured wall time of this trial alone, all folds; outside every equality
+}
+
+// FoldResult is what the training of one fold yields.
+type FoldResult struct {
+	Fold           int           `json:"fold"`
+	Dice           map[int]Score `json:"dice"`     // label to mean over the cases that have a score; regions count in dataset.json's order
+	MeanDice       Score         `json:"meanDice"` // over foreground labels
+	Cases          []CaseResult  `json:"cases"`
+	ValidationLoss Score         `json:"validationLoss"`
+	Cost           Cost          `json:"cost"`
+	CheckpointPath string        `json:"checkpointPath"` // relative to the run directory
+	SummaryPath    string        `json:"summaryPath"`    // nnU-Net's summary.json, relative to the run directory
+}
+
+// CaseResult is the Dice of one case.
+type CaseResult struct {
+	ID   string        `json:"id"`
+	Dice map[int]Score `json:"dice"` // missing where neither reference nor prediction has the label
+}
