@@ -1,0 +1,134 @@
+// Package execute runs jobs where there is room for them: each in a process of
+// its own that reads one frozen job file and leaves one result file. A crash,
+// a kill or a panic in a training ends that process, not the run. The same
+// worker serves the local machine and, later, Slurm.
+package execute
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"runspec/runtime/dataset"
+	"runspec/runtime/train"
+)
+
+// Cause says why a job failed.
+type Cause string
+
+// The causes; "crash" is a process that ended without a word.
+const (
+	NaN       Cause = "nan"
+	BadData   Cause = "data"
+	Crash     Cause = "crash"
+	Cancelled Cause = "cancelled"
+)
+
+// Failure is a job that ended without a result.
+type Failure struct {
+	Cause   Cause  `json:"cause"`
+	Message string `json:"message"`
+}
+
+func (f *Failure) Error() string { return f.Message }
+
+// Names of the files of a job, beside one another in its directory.
+const (
+	jobFile     = "job.json"
+	resultFile  = "result.json"
+	failureFile = "failure.json"
+	logFile     = "worker.log"
+)
+
+// Work runs the job of a file to its end: the command `runspec worker JOB`. It
+// writes one JSON line per epoch to out, and leaves result.json or
+// failure.json beside the job.
+func Work(ctx context.Context, path string, out io.Writer) error {
+	dir := filepath.Dir(path)
+	for _, name := range []string{resultFile, failureFile} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	job, err := train.ReadJob(path)
+	if err != nil {
+		return err
+	}
+	lines := json.NewEncoder(out)
+	result, err := Do(ctx, job, func(e train.Epoch) { lines.Encode(e) })
+	if err == nil {
+		return result.Write(filepath.Join(dir, resultFile))
+	}
+	var f *Failure
+	if !errors.As(err, &f) {
+		return err
+	}
+	text, _ := json.MarshalIndent(f, "", " ")
+	if werr := renameio.WriteFile(filepath.Join(dir, failureFile), append(text, '\n'), 0o644); werr != nil {
+		return errors.Join(err, werr)
+	}
+	return err
+}
+
+// Do runs a job in this process. Every error is a *Failure.
+func Do(ctx context.Context, job train.Job, tell func(train.Epoch)) (r train.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &Failure{Crash, fmt.Sprintf("%s: internal error: %v", job.Name, p)}
+		}
+	}()
+	data, err := load(ctx, job)
+	if err != nil {
+		return train.Result{}, failed(ctx, BadData, job, err)
+	}
+	r, err = train.Run(ctx, job, data, tell)
+	switch {
+	case err == nil:
+		return r, nil
+	case errors.Is(err, train.ErrDiverged):
+		return train.Result{}, failed(ctx, NaN, job, err)
+	}
+	return train.Result{}, failed(ctx, Crash, job, err)
+}
+
+func failed(ctx context.Context, c Cause, job train.Job, err error) error {
+	if ctx.Err() != nil {
+		c = Cancelled
+	}
+	return &Failure{c, fmt.Sprintf("%s: %v", job.Name, err)}
+}
+
+// load reads the preprocessed cases of a job's fold, from the cache where they are.
+func load(ctx context.Context, job train.Job) (train.Data, error) {
+	raw, err := dataset.Open(job.Data)
+	if err != nil {
+		return train.Data{}, err
+	}
+	ids, data := make([]string, len(raw.Cases)), train.Data{Raw: map[string]dataset.RawCase{}}
+	for i, c := range raw.Cases {
+		ids[i] = c.ID
+		data.Raw[c.ID] = c
+	}
+	fold, err := dataset.SplitOf(ids, job.Fold)
+	if err != nil {
+		return train.Data{}, err
+	}
+	cache := dataset.Cache{Dir: job.Cache}
+	cases, err := cache.Load(ctx, raw, job.Settings, job.Configuration, job.Threads)
+	if err != nil {
+		return train.Data{}, err
+	}
+	for _, i := range fold.Train {
+		data.Train = append(data.Train, cases[i])
+	}
+	for _, i := range fold.Validation {
+		data.Validation = append(data.Validation, cases[i])
+	}
+	return data, nil
+}

@@ -1,0 +1,185 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"runspec/runtime/execute"
+	"runspec/runtime/journal"
+	"runspec/runtime/train"
+)
+
+func base(path string) string { return filepath.Base(path) }
+
+// report is what a worker's end tells the owner of the state.
+type ended struct {
+	task   task
+	job    train.Job
+	result train.Result
+	err    error
+}
+
+// execute has everything trained that the plan wants and the journal lacks.
+// This goroutine alone writes the journal; workers send it their results.
+func (s *studies) execute(ctx context.Context, j *journal.Journal, o Options) error {
+	s.showTotal(o)
+	ctx, stop := context.WithCancel(ctx)
+	group, results := errgroup.Group{}, make(chan ended)
+	running := map[string]bool{}
+	err := func() error {
+		for {
+			if err := s.settle(j); err != nil {
+				return err
+			}
+			if err := s.launch(ctx, j, o, running, &group, results); err != nil {
+				return err
+			}
+			if len(running) == 0 {
+				return ctx.Err()
+			}
+			e := <-results
+			delete(running, s.key(e.task))
+			if err := s.record(ctx, j, o, e); err != nil {
+				return err
+			}
+		}
+	}()
+	stop()
+	for range running { // results that were under way when the run ended
+		<-results
+	}
+	return errors.Join(err, group.Wait())
+}
+
+// launch starts as many trainings as there are free workers.
+func (s *studies) launch(ctx context.Context, j *journal.Journal, o Options, running map[string]bool, group *errgroup.Group, results chan<- ended) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	tasks := s.next()
+	busy := min(o.Workers, max(1, len(tasks)))
+	for _, t := range tasks {
+		if len(running) >= o.Workers {
+			return nil
+		}
+		if running[s.key(t)] {
+			continue
+		}
+		job, err := s.job(t, o, max(1, o.Threads/busy))
+		if err != nil {
+			return err
+		}
+		if err := s.append(j, t.event(s.plan, journal.Start)); err != nil {
+			return err
+		}
+		running[s.key(t)] = true
+		o.Progress.Start(job.Name, 0, job.Epochs)
+		group.Go(func() error {
+			r, err := o.Train(ctx, job, func(e train.Epoch) {
+				o.Progress.Epoch(job.Name, e.Epoch+1, job.Epochs, float64(e.TrainLoss), float64(e.EMA))
+			})
+			results <- ended{t, job, r, err}
+			return nil
+		})
+	}
+	return nil
+}
+
+// append makes an event durable, and only then lets it count.
+func (s *studies) append(j *journal.Journal, e journal.Event) error {
+	e, err := j.Append(e)
+	if err != nil {
+		return err
+	}
+	s.add(e)
+	return nil
+}
+
+// record journals what a training came to.
+func (s *studies) record(ctx context.Context, j *journal.Journal, o Options, e ended) error {
+	if e.err == nil {
+		o.Progress.End(e.job.Name, fmt.Sprintf("Dice %.4f after %d epochs, %.1f s of training", e.result.MeanDice, e.result.Epochs, e.result.Seconds))
+		return s.append(j, s.foldEvent(e.task, e.job, e.result))
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var f *execute.Failure
+	if !errors.As(e.err, &f) {
+		return e.err
+	}
+	o.Progress.End(e.job.Name, "failed: "+f.Message)
+	event := e.task.event(s.plan, journal.Failure)
+	event.Cause = string(f.Cause)
+	if err := s.append(j, event); err != nil {
+		return err
+	}
+	if f.Cause == execute.BadData { // every other trial would fail of it too
+		return f
+	}
+	return nil
+}
+
+// settle writes the results of trials whose folds are all done. It is asked
+// before anything is started, so a kill between a fold and its trial's result
+// loses nothing.
+func (s *studies) settle(j *journal.Journal) error {
+	for _, e := range s.events {
+		if e.Kind != journal.FoldDone {
+			continue
+		}
+		t := task{dataset: s.datasetIndex(e.Dataset), baseline: e.Baseline, study: e.Study, trial: e.Trial}
+		if event := s.resultEvent(t); event != nil {
+			if err := s.append(j, *event); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *studies) datasetIndex(name string) int {
+	for i, d := range s.plan.Datasets {
+		if d.Name == name {
+			return i
+		}
+	}
+	return 0
+}
+
+// showTotal tells how many epochs the run has in all and how many are done.
+func (s *studies) showTotal(o Options) {
+	total, p := 0, s.plan
+	for range p.Datasets {
+		total += len(p.Baselines) * len(p.Folds) * p.Fidelity.Max
+		for _, study := range p.Studies {
+			below := 0
+			for _, r := range study.Rungs {
+				total += r.Trials * (r.Epochs - below) * len(study.Folds)
+				below = r.Epochs
+			}
+			total += max(0, len(p.Folds)-len(study.Folds)) * below
+		}
+	}
+	done := 0
+	for _, e := range s.events {
+		if e.Kind == journal.FoldDone && e.Result != nil {
+			done += s.ownEpochs(e)
+		}
+	}
+	o.Progress.Epochs(done, total)
+}
+
+// ownEpochs are the epochs that a trial trained itself, without its parent's.
+func (s *studies) ownEpochs(e journal.Event) int {
+	for _, study := range s.plan.Studies {
+		if study.Name == e.Study && e.Trial.Parent != "" && e.Trial.Rung > 0 && e.Trial.Rung < len(study.Rungs) {
+			return e.Trial.Epochs - study.Rungs[e.Trial.Rung-1].Epochs
+		}
+	}
+	return e.Trial.Epochs
+}

@@ -1,0 +1,139 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"runspec/compiler/nnunet"
+	"runspec/compiler/plan"
+	"runspec/runtime/dataset"
+)
+
+// prepared is a data set ready for training.
+type prepared struct {
+	plan        plan.Dataset
+	raw         *dataset.Raw
+	fingerprint nnunet.Fingerprint
+}
+
+// prepareAll fetches, fingerprints and preprocesses every data set of a plan,
+// so that the workers find all of it in the cache.
+func prepareAll(ctx context.Context, p *plan.Plan, o Options) ([]*prepared, error) {
+	var out []*prepared
+	for _, d := range p.Datasets {
+		one, err := prepare(ctx, p, d, o)
+		if err != nil {
+			return nil, fmt.Errorf("data set %s: %w", d.Name, err)
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+func prepare(ctx context.Context, p *plan.Plan, d plan.Dataset, o Options) (*prepared, error) {
+	raw, err := open(ctx, d.Source, d.Name, o)
+	if err != nil {
+		return nil, err
+	}
+	one := &prepared{plan: d, raw: raw}
+	if d.Fingerprint != nil {
+		one.fingerprint = *d.Fingerprint
+	} else if one.fingerprint, err = fingerprint(ctx, raw, d.Name, o); err != nil {
+		return nil, err
+	}
+	seen := map[nnunet.Planner]bool{}
+	for _, planner := range planners(p) {
+		if seen[planner] {
+			continue
+		}
+		seen[planner] = true
+		s, c, err := one.settings(p, planner)
+		if err != nil {
+			return nil, err
+		}
+		cache := dataset.Cache{Dir: filepath.Join(o.CacheDir, "preprocessed")}
+		show := o.Progress.Count("preprocessing "+d.Name, "cases")
+		if err := cache.Prepare(ctx, raw, s, c, o.Threads, func(done, total int) { show(int64(done), int64(total)) }); err != nil {
+			return nil, err
+		}
+	}
+	return one, nil
+}
+
+// planners are those that the plan's baselines and studies use.
+func planners(p *plan.Plan) []nnunet.Planner {
+	var out []nnunet.Planner
+	for _, b := range p.Baselines {
+		out = append(out, b.Planner)
+	}
+	for _, s := range p.Studies {
+		out = append(out, s.Planner)
+	}
+	return out
+}
+
+// settings plans the data set's network as a planner would, with the batch and
+// features that the experiment's training settings put in their place.
+func (d *prepared) settings(p *plan.Plan, planner nnunet.Planner) (nnunet.Settings, nnunet.Configuration, error) {
+	return p.Training.Settings(d.raw.Description, d.fingerprint, planner, d.plan.Configuration)
+}
+
+// open finds or fetches a source's files.
+func open(ctx context.Context, s plan.Source, name string, o Options) (*dataset.Raw, error) {
+	dir, err := dataset.Fetch(ctx, s, dataset.FetchOptions{
+		DataDir:  o.DataDir,
+		CacheDir: o.CacheDir,
+		Progress: o.Progress.Count("fetching "+name, "bytes"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return dataset.Open(dir)
+}
+
+// fingerprint extracts a data set's fingerprint, or reads it from the cache,
+// where it stands under the digest of the data's files.
+func fingerprint(ctx context.Context, raw *dataset.Raw, name string, o Options) (nnunet.Fingerprint, error) {
+	digest, err := raw.Digest(ctx, o.Threads)
+	if err != nil {
+		return nnunet.Fingerprint{}, err
+	}
+	path := filepath.Join(o.CacheDir, "fingerprints", digest+".json")
+	if text, err := os.ReadFile(path); err == nil {
+		if f, err := nnunet.ReadFingerprint(text); err == nil {
+			return f, nil
+		}
+	}
+	show := o.Progress.Count("fingerprint of "+name, "cases")
+	f, err := dataset.Extract(ctx, raw, o.Threads, func(done, total int) { show(int64(done), int64(total)) })
+	if err != nil {
+		return f, err
+	}
+	text, err := nnunet.WriteFingerprint(f)
+	if err != nil {
+		return f, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return f, err
+	}
+	return f, renameio.WriteFile(path, text, 0o644)
+}
+
+// Sources reads what the compiler wants to know of the data: the description
+// and fingerprint of a source, fetched and extracted where they are not at
+// hand. It is handed to compiler.Compile, which stays pure.
+func Sources(ctx context.Context, o Options) func(plan.Source, string) (nnunet.Dataset, *nnunet.Fingerprint, error) {
+	return func(s plan.Source, name string) (nnunet.Dataset, *nnunet.Fingerprint, error) {
+		o := o.withDefaults(&plan.Plan{})
+		raw, err := open(ctx, s, name, o)
+		if err != nil {
+			return nnunet.Dataset{}, nil, err
+		}
+		f, err := fingerprint(ctx, raw, name, o)
+		return raw.Description, &f, err
+	}
+}

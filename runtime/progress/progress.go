@@ -1,0 +1,190 @@
+// Package progress is what a person sees while a run is under way: bars with
+// the time left on a terminal, one line per event where there is none. It only
+// shows; nothing depends on it.
+package progress
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// Mode says how progress is shown.
+type Mode string
+
+// The modes.
+const (
+	TTY   Mode = "tty"   // bars that move
+	Plain Mode = "plain" // one line per event
+	None  Mode = "none"  // nothing
+)
+
+// Progress shows a run on one writer. It is safe for concurrent use.
+type Progress struct {
+	mode   Mode
+	out    io.Writer
+	mu     sync.Mutex
+	began  time.Time
+	total  int // epochs, of all trainings
+	done   int
+	first  int // epochs that earlier runs did
+	bars   *mpb.Progress
+	whole  *mpb.Bar
+	single map[string]*mpb.Bar
+}
+
+// New starts showing progress on out.
+func New(mode Mode, out io.Writer) *Progress {
+	p := &Progress{mode: mode, out: out, began: time.Now(), single: map[string]*mpb.Bar{}}
+	if mode == TTY {
+		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40), mpb.WithRefreshRate(250*time.Millisecond))
+	}
+	return p
+}
+
+// Note shows one line.
+func (p *Progress) Note(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line(fmt.Sprintf(format, args...))
+}
+
+func (p *Progress) line(text string) {
+	switch {
+	case p.mode == None:
+	case p.bars != nil:
+		fmt.Fprintln(p.bars, text)
+	default:
+		fmt.Fprintf(p.out, "%s  %s\n", clock(time.Since(p.began)), text)
+	}
+}
+
+// clock prints a duration as h:mm:ss.
+func clock(d time.Duration) string {
+	s := int(d.Round(time.Second).Seconds())
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}
+
+// Count shows the steps of something that is done before training, such as a
+// download or preprocessing, in the given unit.
+func (p *Progress) Count(what, unit string) func(done, total int64) {
+	var last time.Time
+	return func(done, total int64) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.bars != nil {
+			b := p.single[what]
+			if b == nil {
+				b = p.bar(what, total)
+			}
+			b.SetTotal(total, false)
+			b.SetCurrent(done)
+			if done >= total {
+				p.drop(what)
+			}
+			return
+		}
+		if done >= total || time.Since(last) > 10*time.Second {
+			last = time.Now()
+			p.line(fmt.Sprintf("%s: %d of %d %s", what, done, total, unit))
+		}
+	}
+}
+
+func (p *Progress) bar(name string, total int64) *mpb.Bar {
+	b := p.bars.AddBar(total,
+		mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR), decor.CountersNoUnit("%d / %d", decor.WCSyncWidth)),
+		mpb.AppendDecorators(decor.Percentage()),
+		mpb.BarRemoveOnComplete())
+	p.single[name] = b
+	return b
+}
+
+func (p *Progress) drop(name string) {
+	if b := p.single[name]; b != nil {
+		b.Abort(true)
+		delete(p.single, name)
+	}
+}
+
+// Epochs says how many epochs the whole run has, and how many are done already.
+func (p *Progress) Epochs(done, total int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.total, p.done, p.first, p.began = total, done, done, time.Now()
+	if p.bars != nil {
+		p.whole = p.bars.AddBar(int64(total), mpb.BarPriority(-1),
+			mpb.PrependDecorators(decor.Name("epochs in all", decor.WCSyncSpaceR), decor.CountersNoUnit("%d / %d", decor.WCSyncWidth)),
+			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.left() })))
+		p.whole.SetCurrent(int64(done))
+	}
+}
+
+// left prints the time left, from the pace of this run.
+func (p *Progress) left() string {
+	n := p.done - p.first
+	if n <= 0 || p.total <= p.done {
+		return ""
+	}
+	return clock(time.Duration(float64(time.Since(p.began))/float64(n)*float64(p.total-p.done))) + " left"
+}
+
+// Start shows that a training has begun, at the given epoch.
+func (p *Progress) Start(name string, epoch, epochs int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bars != nil {
+		p.bar(name, int64(epochs)).SetCurrent(int64(epoch))
+		return
+	}
+	p.line(fmt.Sprintf("%s: training to epoch %d", name, epochs))
+}
+
+// Epoch shows that a training has finished an epoch (counted from 1).
+func (p *Progress) Epoch(name string, epoch, epochs int, loss, dice float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done++
+	if p.bars != nil {
+		p.whole.SetCurrent(int64(p.done))
+		if b := p.single[name]; b != nil {
+			b.SetCurrent(int64(epoch))
+		}
+		return
+	}
+	left := ""
+	if l := p.left(); l != "" {
+		left = ", " + l
+	}
+	p.line(fmt.Sprintf("%s: epoch %d of %d, loss %.4f, pseudo-Dice %.4f%s", name, epoch, epochs, loss, dice, left))
+}
+
+// End shows that a training has ended, with what came of it.
+func (p *Progress) End(name, outcome string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bars != nil {
+		p.drop(name)
+	}
+	p.line(fmt.Sprintf("%s: %s", name, outcome))
+}
+
+// Close stops showing.
+func (p *Progress) Close() {
+	if p.bars == nil {
+		return
+	}
+	p.mu.Lock()
+	for name := range p.single {
+		p.drop(name)
+	}
+	if p.whole != nil {
+		p.whole.Abort(false)
+	}
+	p.mu.Unlock()
+	p.bars.Wait()
+}

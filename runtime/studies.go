@@ -1,0 +1,237 @@
+package runtime
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"runspec/compiler/nnunet"
+	"runspec/compiler/plan"
+	"runspec/runtime/journal"
+	"runspec/runtime/search"
+	"runspec/runtime/train"
+)
+
+// studies is the state of a run: plan, prepared data and the journal's events.
+// One goroutine owns it. Everything else is derived from these each time it is
+// asked for, so a resumed run cannot differ from an unbroken one.
+type studies struct {
+	plan    *plan.Plan
+	data    []*prepared
+	methods [][]search.Method // by data set and study
+	events  []journal.Event
+	done    map[string]journal.FoldResult // by task key
+	failed  map[string]string             // cause, by trial key
+}
+
+func newStudies(p *plan.Plan, data []*prepared, events []journal.Event) (*studies, error) {
+	s := &studies{plan: p, data: data, done: map[string]journal.FoldResult{}, failed: map[string]string{}}
+	for _, d := range p.Datasets {
+		var methods []search.Method
+		for _, study := range p.Studies {
+			study.Seed = mixName(study.Seed, d.Name)
+			m, err := search.New(study)
+			if err != nil {
+				return nil, err
+			}
+			methods = append(methods, m)
+		}
+		s.methods = append(s.methods, methods)
+	}
+	for _, e := range events {
+		s.add(e)
+	}
+	return s, nil
+}
+
+// mixName derives a seed for a name (FNV-1a over the name, from the seed).
+func mixName(seed uint64, name string) uint64 {
+	h := seed ^ 14695981039346656037
+	for _, b := range []byte(name) {
+		h = (h ^ uint64(b)) * 1099511628211
+	}
+	return h
+}
+
+func trialKey(dataset, approach, trial string) string {
+	return dataset + "\x00" + approach + "\x00" + trial
+}
+
+func (s *studies) key(t task) string {
+	return fmt.Sprintf("%s\x00%d", trialKey(s.plan.Datasets[t.dataset].Name, t.approach(), t.trial.ID), t.fold)
+}
+
+// add takes in an event that is on disk.
+func (s *studies) add(e journal.Event) {
+	s.events = append(s.events, e)
+	trial := trialKey(e.Dataset, e.Baseline+e.Study, e.Trial.ID)
+	switch e.Kind {
+	case journal.FoldDone:
+		if e.Fold != nil && e.Result != nil && len(e.Result.Folds) == 1 {
+			s.done[fmt.Sprintf("%s\x00%d", trial, *e.Fold)] = e.Result.Folds[0]
+		}
+	case journal.Failure:
+		s.failed[trial] = e.Cause
+	}
+}
+
+func (s *studies) failures() []journal.Event {
+	var out []journal.Event
+	for _, e := range s.events {
+		if e.Kind == journal.Failure {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// baselineTrial is the one trial of a baseline: no configuration, all epochs.
+func (s *studies) baselineTrial() search.Trial {
+	return search.Trial{ID: "default", Epochs: s.plan.Fidelity.Max}
+}
+
+// next lists the trainings that may run now and have not ended, in the order
+// in which they should begin.
+func (s *studies) next() []task {
+	var out []task
+	want := func(t task, folds []int) {
+		if _, failed := s.failed[trialKey(s.plan.Datasets[t.dataset].Name, t.approach(), t.trial.ID)]; failed {
+			return
+		}
+		for _, t.fold = range folds {
+			if _, done := s.done[s.key(t)]; !done {
+				out = append(out, t)
+			}
+		}
+	}
+	for d := range s.plan.Datasets {
+		for _, b := range s.plan.Baselines {
+			want(task{dataset: d, baseline: b.Name, trial: s.baselineTrial()}, s.plan.Folds)
+		}
+	}
+	for d := range s.plan.Datasets {
+		for i, study := range s.plan.Studies {
+			history, method := s.history(d, study.Name), s.methods[d][i]
+			for _, trial := range method.Ask(history, nil, math.MaxInt) {
+				want(task{dataset: d, study: study.Name, trial: trial}, study.Folds)
+			}
+			if best, ok := search.Incumbent(history); ok && method.Done(history) {
+				want(task{dataset: d, study: study.Name, trial: best.Trial}, s.plan.Folds)
+			}
+		}
+	}
+	return out
+}
+
+func (s *studies) history(dataset int, study string) []search.Observation {
+	return journal.History(s.events, s.plan.Datasets[dataset].Name, study)
+}
+
+// foldsOf are the folds that a task's trial is judged by.
+func (s *studies) foldsOf(t task) []int {
+	for _, study := range s.plan.Studies {
+		if study.Name == t.study {
+			return study.Folds
+		}
+	}
+	return s.plan.Folds
+}
+
+func (s *studies) planner(t task) nnunet.Planner {
+	for _, b := range s.plan.Baselines {
+		if b.Name == t.baseline {
+			return b.Planner
+		}
+	}
+	for _, study := range s.plan.Studies {
+		if study.Name == t.study && study.Planner != "" {
+			return study.Planner
+		}
+	}
+	return nnunet.ConvPlanner
+}
+
+// foldEvent turns a worker's result into the event that makes it count.
+func (s *studies) foldEvent(t task, j train.Job, r train.Result) journal.Event {
+	fold := journal.FoldResult{
+		Fold: t.fold, Dice: map[int]journal.Score{}, MeanDice: journal.Score(r.MeanDice),
+		ValidationLoss: journal.Score(r.ValidationLoss),
+		Cost:           journal.Cost{Hours: journal.Score(r.Seconds / 3600), Epochs: r.Epochs, FLOPs: r.FLOPs},
+		CheckpointPath: t.folder(s.plan) + "/" + base(r.Checkpoint),
+		SummaryPath:    t.folder(s.plan) + "/validation/summary.json",
+	}
+	for i, d := range r.Dice {
+		fold.Dice[r.Values[i]] = journal.Score(d)
+	}
+	for _, c := range r.Cases {
+		dice := map[int]journal.Score{}
+		for i, d := range c.Dice {
+			dice[r.Values[i]] = journal.Score(d)
+		}
+		fold.Cases = append(fold.Cases, journal.CaseResult{ID: c.ID, Dice: dice})
+	}
+	e := t.event(s.plan, journal.FoldDone)
+	e.Result = s.sum([]journal.FoldResult{fold})
+	e.Result.Parameters, e.Result.Iterations, e.Result.Batch = int(r.Parameters), r.Epochs*r.Iterations, r.Batch
+	e.Result.Features = j.Configuration.Architecture.Stages[0].Features
+	copy(e.Result.Patch[3-len(j.Configuration.Patch):], j.Configuration.Patch)
+	e.Result.Seconds = journal.Score(r.Seconds)
+	return e
+}
+
+// sum averages folds into a trial's result.
+func (s *studies) sum(folds []journal.FoldResult) *journal.TrialResult {
+	r := &journal.TrialResult{Folds: folds}
+	n := float64(len(folds))
+	var dice, hours, loss float64
+	for _, f := range folds {
+		dice += float64(f.MeanDice) / n
+		hours += float64(f.Cost.Hours) / n
+		loss += float64(f.ValidationLoss) / n
+		r.Cost.FLOPs += f.Cost.FLOPs / n
+		r.Cost.Epochs = f.Cost.Epochs
+	}
+	r.Cost.Hours, r.TieBreak = journal.Score(hours), journal.Score(loss)
+	cost := r.Cost.FLOPs
+	if s.plan.Cost == plan.CostMeasured {
+		cost = hours
+	}
+	r.Objectives = []journal.Score{journal.Score(1 - dice), journal.Score(cost)}
+	return r
+}
+
+// resultEvent is the event of a trial whose folds are all done, or nil while
+// some are missing or it has been written already.
+func (s *studies) resultEvent(t task) *journal.Event {
+	var folds []journal.FoldResult
+	last := (*journal.TrialResult)(nil)
+	for _, fold := range s.foldsOf(t) {
+		one := t
+		one.fold = fold
+		f, ok := s.done[s.key(one)]
+		if !ok {
+			return nil
+		}
+		folds = append(folds, f)
+	}
+	for _, e := range s.events {
+		if e.Dataset != s.plan.Datasets[t.dataset].Name || e.Baseline+e.Study != t.approach() || e.Trial.ID != t.trial.ID {
+			continue
+		}
+		if e.Kind == journal.Result {
+			return nil
+		}
+		if e.Kind == journal.FoldDone {
+			last = e.Result
+		}
+	}
+	slices.SortFunc(folds, func(a, b journal.FoldResult) int { return a.Fold - b.Fold })
+	e := t.event(s.plan, journal.Result)
+	e.Result = s.sum(folds)
+	e.Result.Parameters, e.Result.Iterations, e.Result.Batch = last.Parameters, last.Iterations, last.Batch
+	e.Result.Features, e.Result.Patch = last.Features, last.Patch
+	for _, f := range folds {
+		e.Result.Seconds += journal.Score(float64(f.Cost.Hours) * 3600)
+	}
+	return &e
+}

@@ -1,0 +1,96 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"runspec/runtime/engine"
+)
+
+// Progress is what a training has been through: with an engine.State it is all
+// that is needed to go on.
+type Progress struct {
+	Epochs    int     `json:"epochs"`    // completed
+	EMA       Score   `json:"ema"`       // of the mean pseudo-Dice
+	Best      Score   `json:"best"`      // greatest EMA so far
+	BestEpoch int     `json:"bestEpoch"` // completed epochs at the greatest EMA
+	BestLoss  Score   `json:"bestLoss"`  // validation loss of that epoch
+	Seconds   float64 `json:"seconds"`   // measured, of all epochs
+	Curve     []Epoch `json:"curve"`
+}
+
+// Epoch is one point of the learning curve.
+type Epoch struct {
+	Epoch          int     `json:"epoch"` // from 0
+	Rate           float64 `json:"rate"`
+	TrainLoss      Score   `json:"trainLoss"`      // mean over iterations
+	ValidationLoss Score   `json:"validationLoss"` // mean over validation iterations
+	Dice           []Score `json:"dice"`           // pseudo-Dice per foreground class
+	EMA            Score   `json:"ema"`
+	Seconds        float64 `json:"seconds"` // measured
+}
+
+// Names of the checkpoints of a fold; nnU-Net's, with our file format.
+const (
+	latestCheckpoint = "checkpoint_latest.safetensors"
+	bestCheckpoint   = "checkpoint_best.safetensors"
+	finalCheckpoint  = "checkpoint_final.safetensors"
+)
+
+// writeCheckpoint writes parameters under PyTorch's names, buffers under
+// "buffer/…", optimiser slots under "slot/SLOT/…", progress as metadata.
+func writeCheckpoint(path string, s engine.State, p Progress) error {
+	tensors := map[string]engine.Tensor{}
+	for name, t := range s.Parameters {
+		tensors[name] = t
+	}
+	for name, t := range s.Buffers {
+		tensors["buffer/"+name] = t
+	}
+	for slot, set := range s.Slots {
+		for name, t := range set {
+			tensors["slot/"+slot+"/"+name] = t
+		}
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	metadata := map[string]string{"format": "runspec/checkpoint/v1", "steps": strconv.Itoa(s.Steps), "progress": string(text)}
+	if err := writeTensors(path, tensors, metadata); err != nil {
+		return fmt.Errorf("write checkpoint: %w", err)
+	}
+	return nil
+}
+
+// ReadCheckpoint reads a checkpoint of a training.
+func ReadCheckpoint(path string) (engine.State, Progress, error) {
+	tensors, metadata, err := readTensors(path)
+	if err != nil {
+		return engine.State{}, Progress{}, fmt.Errorf("read checkpoint: %w", err)
+	}
+	var p Progress
+	if err := json.Unmarshal([]byte(metadata["progress"]), &p); err != nil {
+		return engine.State{}, Progress{}, fmt.Errorf("read checkpoint: %s: progress: %w", path, err)
+	}
+	s := engine.State{Parameters: map[string]engine.Tensor{}, Buffers: map[string]engine.Tensor{}, Slots: map[string]map[string]engine.Tensor{}}
+	if s.Steps, err = strconv.Atoi(metadata["steps"]); err != nil {
+		return engine.State{}, Progress{}, fmt.Errorf("read checkpoint: %s: steps: %w", path, err)
+	}
+	for name, t := range tensors {
+		if rest, ok := strings.CutPrefix(name, "buffer/"); ok {
+			s.Buffers[rest] = t
+		} else if rest, ok := strings.CutPrefix(name, "slot/"); ok {
+			slot, parameter, _ := strings.Cut(rest, "/")
+			if s.Slots[slot] == nil {
+				s.Slots[slot] = map[string]engine.Tensor{}
+			}
+			s.Slots[slot][parameter] = t
+		} else {
+			s.Parameters[name] = t
+		}
+	}
+	return s, p, nil
+}

@@ -1,0 +1,84 @@
+package train
+
+import (
+	"encoding/json"
+	"math"
+)
+
+// Score is a number that may be missing: NaN, and null in JSON.
+type Score float64
+
+// Missing is the Score of what was not measured.
+var Missing = Score(math.NaN())
+
+// Known reports whether the score is there.
+func (s Score) Known() bool { return !math.IsNaN(float64(s)) }
+
+// MarshalJSON writes the number, or null.
+func (s Score) MarshalJSON() ([]byte, error) {
+	if !s.Known() || math.IsInf(float64(s), 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(s))
+}
+
+// UnmarshalJSON reads a number, or null.
+func (s *Score) UnmarshalJSON(b []byte) error {
+	var v *float64
+	if err := json.Unmarshal(b, &v); err != nil {
+		return err
+	}
+	*s = Missing
+	if v != nil {
+		*s = Score(*v)
+	}
+	return nil
+}
+
+// overlap counts voxels of each foreground class over a validation epoch:
+// nnU-Net's online evaluation ("pseudo-Dice"), on patches, not on cases.
+type overlap struct {
+	truePositive, falsePositive, falseNegative []int64
+}
+
+func newOverlap(classes int) *overlap {
+	return &overlap{make([]int64, classes), make([]int64, classes), make([]int64, classes)}
+}
+
+// add compares the arg-max of logits (V, K) with labels (V); ties go to the
+// lowest class. Labels below 0 are background, as the loader writes them.
+func (o *overlap) add(logits []float32, labels []int16) {
+	k := len(logits) / len(labels)
+	for v, want := range labels {
+		row, got := logits[v*k:(v+1)*k], 0
+		for c := 1; c < k; c++ {
+			if row[c] > row[got] {
+				got = c
+			}
+		}
+		w := max(int(want), 0)
+		switch {
+		case got == w:
+			o.truePositive[w]++
+		default:
+			o.falsePositive[got]++
+			o.falseNegative[w]++
+		}
+	}
+}
+
+// dice returns 2tp/(2tp+fp+fn) of each foreground class, missing where the
+// class occurs nowhere, and the mean of those that are there.
+func (o *overlap) dice() (perClass []Score, mean Score) {
+	sum, n := 0.0, 0
+	for c := 1; c < len(o.truePositive); c++ {
+		tp := float64(2 * o.truePositive[c])
+		d := tp / (tp + float64(o.falsePositive[c]+o.falseNegative[c]))
+		perClass = append(perClass, Score(d))
+		if !math.IsNaN(d) {
+			sum += d
+			n++
+		}
+	}
+	return perClass, Score(sum / float64(n))
+}

@@ -1,0 +1,134 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"runspec/compiler/nnunet"
+	"runspec/runtime/dataset"
+	"runspec/runtime/evaluate"
+	"runspec/runtime/predict"
+	"runspec/runtime/volume"
+)
+
+// validate predicts every validation case with the weights that the training
+// settings ask for and compares with the reference on the original grid.
+func (t *trainer) validate(ctx context.Context, data Data) (Result, error) {
+	r := Result{
+		Epochs:         t.progress.Epochs,
+		Iterations:     t.job.Training.Iterations,
+		Batch:          t.job.Configuration.Batch,
+		ValidatedEpoch: t.progress.Epochs,
+		Parameters:     t.network.ParameterCount(),
+		Seconds:        t.progress.Seconds,
+		Curve:          t.progress.Curve,
+		Checkpoint:     filepath.Join(t.job.Directory, latestCheckpoint),
+		Summary:        filepath.Join(t.job.Directory, "validation", "summary.json"),
+	}
+	for i, l := range t.job.Description.Foreground() {
+		r.Labels, r.Values = append(r.Labels, l.Name), append(r.Values, number(l, i))
+	}
+	var err error
+	if r.FLOPs, err = Cost(t.network, t.job.Configuration, r.Epochs*r.Iterations); err != nil {
+		return r, err
+	}
+	if n := len(r.Curve); n > 0 {
+		r.ValidationLoss = r.Curve[n-1].ValidationLoss
+	}
+	if err := t.chooseWeights(&r); err != nil {
+		return r, err
+	}
+	var cases []evaluate.CaseMetrics
+	for _, c := range data.Validation {
+		m, err := t.validateCase(ctx, c, data.Raw[c.ID])
+		if err != nil {
+			return r, fmt.Errorf("validate case %s: %w", c.ID, err)
+		}
+		cases = append(cases, m)
+	}
+	return r, t.score(&r, cases)
+}
+
+// number is a label's value; a region's position, from 1.
+func number(l nnunet.Label, i int) int {
+	if len(l.Values) == 1 {
+		return l.Values[0]
+	}
+	return i + 1
+}
+
+// chooseWeights restores the best checkpoint where the settings ask for it.
+func (t *trainer) chooseWeights(r *Result) error {
+	if t.job.Training.ValidateWith != "best" {
+		return nil
+	}
+	path := filepath.Join(t.job.Directory, bestCheckpoint)
+	s, p, err := ReadCheckpoint(path)
+	if errors.Is(err, os.ErrNotExist) { // no foreground class in any validation patch
+		return nil
+	} else if err != nil {
+		return err
+	}
+	r.Checkpoint, r.ValidatedEpoch, r.ValidationLoss = path, p.BestEpoch, p.BestLoss
+	return t.executor.Restore(s)
+}
+
+// validateCase predicts one case, writes the segmentation and compares it.
+func (t *trainer) validateCase(ctx context.Context, c *dataset.Case, raw dataset.RawCase) (evaluate.CaseMetrics, error) {
+	var axes []int
+	if t.job.Training.Mirroring {
+		axes = []int{0, 1, 2}[3-t.network.Architecture.Dim:]
+	}
+	logits, err := predict.Case(ctx, t.executor, c.Data, c.Channels, c.Shape, predict.Options{
+		Patch:   t.job.Configuration.Patch3(),
+		Classes: t.network.Architecture.Classes,
+		Mirror:  axes,
+	})
+	if err != nil {
+		return evaluate.CaseMetrics{}, err
+	}
+	labels, err := predict.Export(logits, c.Properties, t.job.Description)
+	if err != nil {
+		return evaluate.CaseMetrics{}, err
+	}
+	path := filepath.Join(t.job.Directory, "validation", c.ID+".nii.gz")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return evaluate.CaseMetrics{}, err
+	}
+	if err := volume.WriteLabels(path, labels); err != nil {
+		return evaluate.CaseMetrics{}, err
+	}
+	reference, err := volume.ReadLabels(raw.Label)
+	if err != nil {
+		return evaluate.CaseMetrics{}, err
+	}
+	m := evaluate.Compare(reference.Data, labels.Data, t.job.Description.Labels, t.job.Description.Ignore)
+	m.Reference, m.Prediction = raw.Label, path
+	return m, nil
+}
+
+// score writes nnU-Net's summary.json and fills the result.
+func (t *trainer) score(r *Result, cases []evaluate.CaseMetrics) error {
+	s := evaluate.Summarise(cases)
+	if err := os.MkdirAll(filepath.Dir(r.Summary), 0o755); err != nil {
+		return err
+	}
+	if err := s.Write(r.Summary); err != nil {
+		return err
+	}
+	r.MeanDice = Score(s.ForegroundMean.Dice)
+	for _, m := range s.Mean {
+		r.Dice = append(r.Dice, Score(m.Dice))
+	}
+	for i, m := range cases {
+		c := CaseScore{ID: t.caseID(i, m)}
+		for _, l := range m.Labels {
+			c.Dice = append(c.Dice, Score(l.Dice))
+		}
+		r.Cases = append(r.Cases, c)
+	}
+	return nil
+}
