@@ -1,0 +1,161 @@
+package kernel
+
+// outer is the argument of a microOuter: for i < rows of the micro-kernel
+//
+//	c[i·cstride] += Σ_r Σ_{k<width} a[aoffs[r]+k·astride+i] · b[boffs[r]+k·bstride]
+//
+// where b and c are as wide as the micro-kernel. Strides and offsets are in
+// bytes. The assembly reads the fields by name.
+type outer struct {
+	a, b, c                   *float32
+	astride, bstride, cstride int64
+	aoffs, boffs              *int64
+	rows, width               int64 // lines, and voxels in a line
+}
+
+const (
+	outerVoxels = 160  // output voxels whose products are summed in one go
+	chunkVoxels = 8192 // a chunk of a weight gradient holds at least so many
+	chunkCount  = 8    // and there are at most so many
+	widestTile  = 12   // rows of the tallest microOuter
+)
+
+// WeightGrad computes dw from the input and the output's gradient.
+func (c *Conv) WeightGrad(p *Pool, x, dy, dw []float32) {
+	mustLen("input of a convolution", len(x), c.InputLen())
+	mustLen("output gradient of a convolution", len(dy), c.OutputLen())
+	mustLen("weight gradient of a convolution", len(dw), c.WeightLen())
+	if c.Kernel[2]*c.Ci < widestTile {
+		columns, flat := c.columns(p, x, widestTile)
+		wide := p.floats(slotWeights, flat.WeightLen())
+		flat.weightGrad(p, columns, dy, wide)
+		copy(dw, wide)
+		return
+	}
+	c.weightGrad(p, x, dy, dw)
+}
+
+// weightGrad sums outer products of the input's runs and dy. The voxels are
+// cut into chunks by the shape alone, whose sums are added in order.
+func (c *Conv) weightGrad(p *Pool, x, dy, dw []float32) {
+	in, size := pad(p, x, c.N, c.In, c.Pad, c.Pad, c.Ci)
+	panels, stored := panelsOf(c.Co)
+	lines := c.N * c.Out[0] * c.Out[1]
+	chunks := min(chunkCount, max(1, lines*c.Out[2]/chunkVoxels))
+	part := volume(c.Kernel) * c.Ci * stored
+	sums := dw
+	if chunks > 1 || stored != c.Co {
+		sums = p.floats(slotPartial, chunks*part)
+	}
+	g := gradient{Conv: c, in: in, dy: dy, stored: stored, aoffs: p.offsets(slotRows, 2*lines)}
+	g.locate(size)
+	depth := part / c.Kernel[0]
+	p.Run(chunks*c.Kernel[0], func(_, i int) { clear(sums[i*depth : (i+1)*depth]) })
+	p.Run(chunks*c.Kernel[0]*panels, func(worker, i int) {
+		chunk, kd, q := i/panels/c.Kernel[0], i/panels%c.Kernel[0], panelAt(i%panels, c.Co)
+		lo, hi := chunk*lines/chunks, (chunk+1)*lines/chunks
+		dst := sums[chunk*part+kd*depth:][:depth]
+		shift := kd * size[1] * size[2] * c.Ci
+		g.sum(&p.lanes[worker], dst, q, lo, hi, shift, size[2]*c.Ci)
+	})
+	if chunks == 1 && stored == c.Co {
+		return
+	}
+	p.eachRange(part/stored, 256, func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			d := dw[r*c.Co:][:c.Co]
+			copy(d, sums[r*stored:])
+			for k := 1; k < chunks; k++ {
+				for j, v := range sums[k*part+r*stored:][:c.Co] {
+					d[j] += v
+				}
+			}
+		}
+	})
+}
+
+// gradient is one call of weightGrad.
+type gradient struct {
+	*Conv
+	in, dy []float32
+	stored int
+	aoffs  []int64 // bytes: where each line of outputs begins in the padded input
+}
+
+func (g *gradient) locate(size [3]int) {
+	step := steps(size, g.Stride, g.Ci)
+	for r := range g.N * g.Out[0] * g.Out[1] {
+		n, d, h := r/(g.Out[0]*g.Out[1]), r/g.Out[1]%g.Out[0], r%g.Out[1]
+		g.aoffs[r] = int64(4 * (n*step[0] + d*step[1] + h*step[2]))
+	}
+}
+
+// sum adds the products of lines [lo, hi) for one depth of the kernel and one
+// panel of output channels to dst [KH,KW·Ci,stored]. shift and row are the
+// floats to that depth and from one kernel row to the next.
+func (g *gradient) sum(l *lane, dst []float32, q panel, lo, hi, shift, row int) {
+	m, t, line := active.wide[q.micro], &l.outer, g.Out[2]
+	block := max(1, outerVoxels/line)
+	right := resize(&l.right, block*line*q.width)
+	boffs := resize(&l.coff, block)
+	for i := range boffs {
+		boffs[i] = int64(4 * i * line * q.width)
+	}
+	run := g.Kernel[2] * g.Ci
+	t.astride, t.bstride = int64(4*g.Stride[2]*g.Ci), int64(4*q.width)
+	t.b, t.boffs, t.width = &right[0], &boffs[0], int64(line)
+	for ; lo < hi; lo += block {
+		n := min(block, hi-lo)
+		t.aoffs, t.rows = &g.aoffs[lo], int64(n)
+		g.packRight(right, q, lo, n)
+		for kh := range g.Kernel[1] {
+			for k := 0; k < run; k += m.rows {
+				from := min(k, run-m.rows)
+				t.a = &g.in[shift+kh*row+from]
+				if from == k {
+					t.c, t.cstride = &dst[(kh*run+k)*g.stored+q.from], int64(4*g.stored)
+					m.run(t)
+					continue
+				}
+				g.overlap(l, dst[kh*run*g.stored:], q, k, from)
+			}
+		}
+	}
+}
+
+// packRight copies n lines of dy's panel q side by side.
+func (g *gradient) packRight(right []float32, q panel, lo, n int) {
+	if q.cols == g.Co {
+		if q.cols == q.width {
+			copy(right, g.dy[lo*g.Out[2]*g.Co:][:n*g.Out[2]*g.Co])
+			return
+		}
+	}
+	src := g.dy[lo*g.Out[2]*g.Co+q.from:]
+	for v := range n * g.Out[2] {
+		d := right[v*q.width:][:q.width]
+		clear(d[copy(d[:q.cols], src[v*g.Co:]):])
+	}
+}
+
+// overlap serves the last rows of a run, fewer than a tile: the tile is moved
+// back onto rows already done, and only the others are added.
+func (g *gradient) overlap(l *lane, dst []float32, q panel, k, from int) {
+	m, t := active.wide[q.micro], &l.outer
+	temp := l.temp[:m.rows*q.width]
+	clear(temp)
+	t.c, t.cstride = &temp[0], int64(4*q.width)
+	m.run(t)
+	for i := k - from; i < m.rows; i++ {
+		d := dst[(from+i)*g.stored+q.from:][:q.width]
+		for j, v := range temp[i*q.width:][:q.width] {
+			d[j] += v
+		}
+	}
+}
+
+// BiasGrad sums dy [V, Co] over its voxels into db [Co].
+func BiasGrad(p *Pool, dy, db []float32) {
+	n := Norm{Groups: 1, Voxels: len(dy) / len(db), Channels: len(db)}
+	n.sums(p, dy, nil, func(_, c int, sum, _ float64) { db[c] = float32(sum) })
+}

@@ -1,0 +1,37 @@
+// Package kernel holds the arithmetic of a 3-D U-Net on the processor: every
+// forward pass, gradient, loss and optimiser update as a plain function over
+// []float32, without a graph, without a tensor type and without cgo.
+//
+// # Layout
+//
+// Activations are channels-last, [N,D,H,W,C]; where the three spatial axes do
+// not matter they are one, [N,V,C]. A convolution's weights are
+// [KD,KH,KW,Ci,Co], a transposed convolution's [SD,SH,SW,Ci,Co], a bias [Co].
+// Every slice holds exactly its elements; other lengths panic with the value,
+// since only a wrong program can bring them about.
+//
+// # One idea
+//
+// With channels last, the inputs one output voxel needs along the innermost
+// axis lie side by side (KW·Ci numbers), so a convolution is a matrix product
+// whose left side is never copied: each row of it is a few contiguous runs of
+// the padded input. One driver ([product]) and one micro-kernel therefore do
+// convolutions, their input gradients (a strided one falls apart into one
+// small convolution per remainder of the stride) and transposed convolutions;
+// a second micro-kernel of outer products does the weight gradients.
+//
+// # Reproducibility
+//
+// Results are bit-equal for any number of threads: what is summed across
+// voxels is cut into chunks that depend on the shape alone, and the chunks are
+// added in order. They are not bit-equal between instruction sets, whose
+// micro-kernels fuse and group additions differently; the set is chosen once
+// from what the processor offers ([ISA] tells which), and the environment
+// variable RUNSPEC_CPU=portable, avx2 or avx512 forces one.
+//
+// # Memory
+//
+// A [Pool] holds the threads and the scratch memory, which grows to the
+// largest call and is then reused; nothing else is allocated. A Pool serves
+// one call at a time.
+package kernel

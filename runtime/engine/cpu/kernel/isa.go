@@ -1,0 +1,73 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// instructions is one implementation of the inner loops.
+type instructions struct {
+	name string
+	gemm []microGemm  // by falling width; the last one's width divides the others'
+	wide []microOuter // outer products, widths as gemm's
+
+	moments   func(x, shift, sum, square []float32)                                            // sums of x-shift and its square
+	affine    func(x, y, scale, offset []float32, slope float32)                               // y = leaky(scale·x+offset)
+	gradSums  func(x, dy, scale, offset, mean []float32, slope float32, sum, moment []float32) // sums of dz and dz·(x-mean)
+	gradInput func(x, dy, dx, scale, offset, kx, k1 []float32, slope float32)                  // dx = scale·dz+kx·x+k1
+	add       func(y, a, b []float32)
+	sgd       func(param, grad, buf []float32, c *sgdConstants)
+}
+
+// microGemm computes a tile of rows×cols outputs.
+type microGemm struct {
+	rows, cols int
+	run        func(*tile)
+}
+
+// microOuter adds to a tile of rows×cols weight gradients.
+type microOuter struct {
+	rows, cols int
+	run        func(*outer)
+}
+
+// active is the implementation in use.
+var active = choose(os.Getenv("RUNSPEC_CPU"))
+
+// ISA names the instruction set in use: portable, avx2 or avx512.
+func ISA() string { return active.name }
+
+// Force selects an instruction set by name, as RUNSPEC_CPU does at the start.
+// It must not run beside a kernel. An unknown or unsupported name is an error.
+func Force(name string) error {
+	for _, s := range available() {
+		if s.name == name {
+			active = s
+			return nil
+		}
+	}
+	return fmt.Errorf("instruction set %q is not one this processor offers (%s)", name, strings.Join(ISAs(), ", "))
+}
+
+// ISAs lists the instruction sets this processor offers, the best last.
+func ISAs() []string {
+	var names []string
+	for _, s := range available() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// choose takes the named set, or the best one where the name is empty or not
+// to be had: an environment variable must not stop a program from starting,
+// and ISA tells what was taken.
+func choose(name string) *instructions {
+	all := available()
+	for _, s := range all {
+		if s.name == name {
+			return s
+		}
+	}
+	return all[len(all)-1]
+}

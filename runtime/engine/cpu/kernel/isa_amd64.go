@@ -1,0 +1,3 @@
+package kernel
+
+func available() []*instructions { return []*instructions{&portable} }

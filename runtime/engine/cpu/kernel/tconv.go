@@ -1,0 +1,106 @@
+package kernel
+
+import "fmt"
+
+// TransposedConv is the shape of a transposed convolution whose kernel is its
+// stride, x [N,In,Ci] → y [N,Out,Co], Out = In·Stride, weights [Stride,Ci,Co]:
+// each input voxel becomes a block of outputs of its own.
+type TransposedConv struct {
+	N, Ci, Co       int
+	In, Stride, Out [3]int
+}
+
+// NewTransposedConv computes Out; sizes below 1 are an error.
+func NewTransposedConv(n, ci, co int, in, stride [3]int) (TransposedConv, error) {
+	if n < 1 || ci < 1 || co < 1 || volume(in) < 1 || min(stride[0], stride[1], stride[2]) < 1 {
+		return TransposedConv{}, fmt.Errorf("transposed convolution of %d samples of size %v from %d to %d channels with stride %v: each must be at least 1",
+			n, in, ci, co, stride)
+	}
+	c := TransposedConv{N: n, Ci: ci, Co: co, In: in, Stride: stride}
+	for a := range 3 {
+		c.Out[a] = in[a] * stride[a]
+	}
+	return c, nil
+}
+
+// InputLen, OutputLen and WeightLen are the lengths of x, y and w.
+func (c *TransposedConv) InputLen() int  { return c.N * volume(c.In) * c.Ci }
+func (c *TransposedConv) OutputLen() int { return c.N * volume(c.Out) * c.Co }
+func (c *TransposedConv) WeightLen() int { return volume(c.Stride) * c.Ci * c.Co }
+
+// Flops counts two for each multiplication of one pass.
+func (c *TransposedConv) Flops() int64 {
+	return 2 * int64(c.N*volume(c.In)) * int64(c.WeightLen())
+}
+
+// adjoint is the convolution from y to x whose input gradient Forward is; its
+// weights are [Stride,Co,Ci].
+func (c *TransposedConv) adjoint() Conv {
+	return Conv{N: c.N, Ci: c.Co, Co: c.Ci, In: c.Out, Kernel: c.Stride, Stride: c.Stride, Out: c.In}
+}
+
+// Forward computes y; bias may be nil. Each place in the block is a pointwise
+// product of its own.
+func (c *TransposedConv) Forward(p *Pool, x, w, bias, y []float32) {
+	mustLen("input of a transposed convolution", len(x), c.InputLen())
+	mustLen("weights of a transposed convolution", len(w), c.WeightLen())
+	mustLen("output of a transposed convolution", len(y), c.OutputLen())
+	if bias != nil {
+		mustLen("bias of a transposed convolution", len(bias), c.Co)
+	}
+	_, stored := panelsOf(c.Co)
+	packed := p.floats(slotPacked, c.Ci*stored)
+	one := [3]int{1, 1, 1}
+	unit := steps(c.Out, one, c.Co)
+	g := product{
+		a: x, c: y,
+		grid:   [4]int{c.N, c.In[0], c.In[1], c.In[2]},
+		aStep:  steps(c.In, one, c.Ci),
+		cStep:  steps(c.Out, c.Stride, c.Co),
+		runs:   runs(p, [2]int{1, 1}, c.In, c.Ci),
+		klen:   c.Ci,
+		cols:   c.Co,
+		packed: packed,
+		bias:   packBias(p, bias),
+	}
+	for tap := range volume(c.Stride) {
+		d, h, v := tap/(c.Stride[1]*c.Stride[2]), tap/c.Stride[2]%c.Stride[1], tap%c.Stride[2]
+		g.cBase = d*unit[1] + h*unit[2] + v*unit[3]
+		pack(p, packed, w[tap*c.Ci*c.Co:], c.Ci, c.Co, func(r int) int { return r * c.Co })
+		g.run(p)
+	}
+}
+
+// InputGrad computes dx, a convolution of dy with the weights transposed.
+func (c *TransposedConv) InputGrad(p *Pool, dy, w, dx []float32) {
+	mustLen("output gradient of a transposed convolution", len(dy), c.OutputLen())
+	mustLen("weights of a transposed convolution", len(w), c.WeightLen())
+	mustLen("input gradient of a transposed convolution", len(dx), c.InputLen())
+	turned := p.floats(slotWeights, len(w))
+	turn(turned, w, volume(c.Stride), c.Ci, c.Co)
+	a := c.adjoint()
+	a.product(p, dy, turned, nil, dx)
+}
+
+// WeightGrad computes dw.
+func (c *TransposedConv) WeightGrad(p *Pool, x, dy, dw []float32) {
+	mustLen("input of a transposed convolution", len(x), c.InputLen())
+	mustLen("output gradient of a transposed convolution", len(dy), c.OutputLen())
+	mustLen("weight gradient of a transposed convolution", len(dw), c.WeightLen())
+	a := c.adjoint()
+	turned := p.floats(slotTurned, len(dw))
+	a.WeightGrad(p, dy, x, turned)
+	turn(dw, turned, volume(c.Stride), c.Co, c.Ci)
+}
+
+// turn transposes each of n matrices [rows,cols].
+func turn(dst, src []float32, n, rows, cols int) {
+	for i := range n {
+		d, s := dst[i*rows*cols:][:rows*cols], src[i*rows*cols:][:rows*cols]
+		for r := range rows {
+			for c, v := range s[r*cols:][:cols] {
+				d[c*rows+r] = v
+			}
+		}
+	}
+}
