@@ -100,21 +100,28 @@ func (r *Legacy) Count(counts []uint32, draws int) {
 		counts[0] += uint32(draws)
 		return
 	}
+	// Nearly all draws go without a branch: a rejected one is counted in a slot
+	// beyond the last, and none can be the last one of all within these blocks.
 	mask := maskOf(top)
-	for draws > 0 {
+	slots := make([]uint32, int(mask)+1)
+	for draws > 624 {
 		if r.next == 624 {
 			r.twist()
 		}
-		block := r.state[r.next:]
-		for _, y := range block {
-			r.next++
-			if v := temper(y) & mask; v <= top {
-				counts[v]++
-				if draws--; draws == 0 {
-					return
-				}
-			}
+		accepted := 0
+		for _, y := range r.state[r.next:] {
+			v := temper(y) & mask
+			slots[v]++
+			accepted += int((uint64(v) - uint64(top) - 1) >> 63)
 		}
+		r.next = 624
+		draws -= accepted
+	}
+	for i := range counts {
+		counts[i] += slots[i]
+	}
+	for range draws {
+		counts[r.Intn(len(counts))]++
 	}
 }
 

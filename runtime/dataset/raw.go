@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"runspec/compiler/nnunet"
 )
 
 // Open lists the labelled cases of a folder that holds dataset.json, imagesTr
@@ -27,8 +29,8 @@ func Open(dir string) (*Raw, error) {
 		return fail(err)
 	}
 	raw := &Raw{Dir: dir}
-	if raw.Description, err = describe(filepath.Join(dir, "dataset.json"), text); err != nil {
-		return fail(err)
+	if raw.Description, err = nnunet.ReadDataset(text); err != nil {
+		return fail(fmt.Errorf("dataset.json: %w", err))
 	}
 	images, err := listStems(filepath.Join(dir, "imagesTr"), raw.Description.FileEnding)
 	if err != nil {
