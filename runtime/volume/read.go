@@ -7,43 +7,37 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 
 	"github.com/klauspost/compress/gzip"
 )
 
-// Options say how an image is read; the zero value refuses what nnU-Net could
-// not train on.
-type Options struct {
-	// ZeroNonFinite turns NaN and infinite voxels into 0. By default they are
-	// an error, because one of them would spoil every weight of a network.
-	ZeroNonFinite bool
-}
-
 // ReadImage reads a NIfTI-1 or NIfTI-2 file, .nii or .nii.gz, of real numbers
 // as float32. The fourth axis (or the fifth, if the fourth is 1 long) are the
 // channels; a 2-D image has Z = 1. NIfTI stores x fastest, which is the memory
-// order of (C, Z, Y, X). Spacing is |pixdim|; Affine is the sform where its
-// code is positive, else the qform, as ITK (so SimpleITK, so nnU-Net) prefers.
-// An error names the file and what to do about it.
+// order of (C, Z, Y, X). Spacing is |pixdim| in mm, for the slice of a 2-D image
+// 999 times its pixels'; Affine is the sform or the qform, whichever ITK (so
+// SimpleITK, so nnU-Net) takes. NaN and infinite voxels are refused. An error names the file and what to do about it.
 func ReadImage(path string) (*Image, error) {
-	return ReadImages([]string{path}, Options{})
+	return ReadImages([]string{path})
 }
 
 // ReadImages joins the channels of several files, in order, into one image, as
 // nnU-Net does with case_0000, case_0001 and so on. Shapes and spacings must
 // agree.
-func ReadImages(paths []string, o Options) (*Image, error) {
+func ReadImages(paths []string) (*Image, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no image file was named")
 	}
 	var joined *Image
 	for _, path := range paths {
-		one, err := readImage(path, o)
+		one, err := readImage(path)
 		if err != nil {
 			return nil, &fileError{path, err}
 		}
 		if joined == nil {
 			joined = one
+			joined.Data = slices.Grow(joined.Data, (len(paths)-1)*len(one.Data))
 			continue
 		}
 		if err := agree(joined.Grid, one.Grid); err != nil {
@@ -105,7 +99,7 @@ func (e *fileError) Error() string {
 
 func (e *fileError) Unwrap() error { return e.err }
 
-func readImage(path string, o Options) (*Image, error) {
+func readImage(path string) (*Image, error) {
 	f, err := open(path)
 	if err != nil {
 		return nil, err
@@ -116,8 +110,8 @@ func readImage(path string, o Options) (*Image, error) {
 	err = f.voxels(func(values []float64) error {
 		for _, v := range values {
 			w := float32(v)
-			if d := w - w; d != 0 { // NaN or Inf
-				bad, w = bad+1, 0
+			if w-w != 0 { // NaN or infinite
+				bad++
 			}
 			im.Data[at] = w
 			at++
@@ -127,8 +121,8 @@ func readImage(path string, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if bad > 0 && !o.ZeroNonFinite {
-		return nil, fmt.Errorf("%d of its %d voxels are NaN or infinite; replace them in the file, e.g. by 0", bad, len(im.Data))
+	if bad > 0 {
+		return nil, fmt.Errorf("%d of its %d voxels are NaN or infinite, and one would spoil every weight of a network; replace them in the file, e.g. by 0", bad, len(im.Data))
 	}
 	return im, nil
 }

@@ -5,17 +5,19 @@ import (
 	"math"
 )
 
-// setSpace reads where the voxels lie. The sform is preferred when its code is
-// positive, then the qform, else the axes are the scanner's (nifti1.h, methods
-// 3, 2 and 1). The spacing is always |pixdim|.
+// flat is how many times thicker than its pixels nnU-Net takes a 2-D image to be
+// (SimpleITKIO), so that its one slice is never resampled.
+const flat = 999
+
+// setSpace reads where the voxels lie. The spacing is always |pixdim|.
 func (h *header) setSpace(f fields) error {
 	scale := millimetres(f.units)
 	for i := range 3 {
 		s := math.Abs(f.pixdim[i+1])
-		if int64(i) >= f.dim[0] && !(s > 0) {
-			s = 1 // an axis that does not exist may have no spacing
+		if int64(i) >= f.dim[0] {
+			s = max(h.grid.Spacing[1], h.grid.Spacing[2]) / scale * flat
 		}
-		if !(s > 0) || math.IsInf(s, 0) {
+		if !(s > 0) || math.IsInf(s*scale, 0) {
 			return fmt.Errorf("its spacing is %v along (x, y, z); every spacing must be positive, in millimetres", f.pixdim[1:4])
 		}
 		h.grid.Spacing[2-i] = s * scale
@@ -43,34 +45,47 @@ func millimetres(units int32) float64 {
 	return 1
 }
 
+// scanner is the sform code of scanner coordinates (NIFTI_XFORM_SCANNER_ANAT).
+const scanner = 1
+
+// affine chooses as ITK 5 does (found by trial): of two transforms the sform if
+// its code says scanner coordinates and its axes are orthogonal, else the qform;
+// of one transform that one; of none the axes of ITK's patient space. (A sheared
+// sform without a qform, which ITK refuses, is taken as it is: the affine only
+// goes back into what is written.)
 func (f *fields) affine(spacing [3]float64, scale float64) [3][4]float64 {
+	sform := f.srow
+	for i := range sform {
+		for j := range sform[i] {
+			sform[i][j] *= scale
+		}
+	}
+	_, _, orthogonal := quaternion(sform)
 	switch {
-	case f.sform > 0:
-		a := f.srow
-		for i := range a {
-			for j := range a[i] {
-				a[i][j] *= scale
-			}
-		}
-		return a
+	case f.sform > 0 && (f.qform <= 0 || f.sform == scanner && orthogonal):
+		return sform
 	case f.qform > 0:
-		r := rotation(f.quatern)
-		qfac := 1.0
-		if f.pixdim[0] < 0 {
-			qfac = -1
-		}
-		var a [3][4]float64
-		for i := range 3 {
-			a[i] = [4]float64{r[i][0] * spacing[2], r[i][1] * spacing[1], r[i][2] * spacing[0] * qfac, f.qoffset[i] * scale}
-		}
-		return a
+		return f.rotated(spacing, scale)
 	}
 	return axisAligned(spacing)
 }
 
-// axisAligned is the affine of a grid whose origin is 0 and whose axes are RAS.
+// rotated is the qform: rotation, qfac and offset.
+func (f *fields) rotated(spacing [3]float64, scale float64) (a [3][4]float64) {
+	r, qfac := rotation(f.quatern), 1.0
+	if f.pixdim[0] < 0 {
+		qfac = -1
+	}
+	for i := range 3 {
+		a[i] = [4]float64{r[i][0] * spacing[2], r[i][1] * spacing[1], r[i][2] * spacing[0] * qfac, f.qoffset[i] * scale}
+	}
+	return a
+}
+
+// axisAligned is ITK's identity: origin 0, x to the left and y to the back,
+// which are negative in RAS+.
 func axisAligned(spacing [3]float64) [3][4]float64 {
-	return [3][4]float64{{spacing[2], 0, 0, 0}, {0, spacing[1], 0, 0}, {0, 0, spacing[0], 0}}
+	return [3][4]float64{{-spacing[2], 0, 0, 0}, {0, -spacing[1], 0, 0}, {0, 0, spacing[0], 0}}
 }
 
 // rotation turns the quaternion (a, b, c, d), a >= 0, into a matrix (nifti1.h,
