@@ -52,9 +52,7 @@ func initial(patch [3]int, angle float64, planar bool) [3]int {
 		size[b] = max(size[b], math.Abs(cos*v-sin*u))
 	}
 	if planar {
-		// In two dimensions batchgenerators turns the corner the other way round.
-		size[1] = max(y, math.Abs(cos*y-sin*x))
-		size[2] = max(x, math.Abs(cos*x+sin*y))
+		grow(1, 2, y, x)
 		return [3]int{patch[0], int(size[1] / margin), int(size[2] / margin)}
 	}
 	grow(1, 2, y, x)

@@ -220,9 +220,11 @@ func TestIntensityAgainstNNUNet(t *testing.T) {
 			each(s, func(c int, x []float32) { f := fixed.Lowres[c]; s.coarsen(x, [3]float64{1, f, f}) })
 		}},
 	} {
-		s := copied(fixture(t))
-		test.apply(s)
-		near(t, test.name, s.image, golden.NPY(t, "augmentation/"+test.name+".npy"), test.tolerance)
+		t.Run(test.name, func(t *testing.T) {
+			s := copied(fixture(t))
+			test.apply(s)
+			near(t, test.name, s.image, golden.NPY(t, "augmentation/"+test.name+".npy"), test.tolerance)
+		})
 	}
 	for sigma, want := range fixed.Blur.Kernels {
 		var v float64
@@ -231,21 +233,57 @@ func TestIntensityAgainstNNUNet(t *testing.T) {
 	}
 }
 
-func TestFinishAgainstNNUNet(t *testing.T) {
+func TestMirrorAgainstNNUNet(t *testing.T) {
+	s := copied(fixture(t))
+	s.mirror(0)
+	s.mirror(2)
+	near(t, "mirror_02", s.image, golden.NPY(t, "augmentation/mirror_02.npy"), 0)
+	seg := fixture(t).Seg
+	for i, l := range s.labels {
+		z, y, x := i/288, i/16%18, i%16
+		if want := seg[((13-z)*18+y)*16+15-x]; l != want {
+			t.Fatalf("label (%d, %d, %d) is %d, want %d", z, y, x, l, want)
+		}
+	}
+}
+
+func TestMaskAgainstNNUNet(t *testing.T) {
+	s := copied(fixture(t))
+	s.mask([]bool{false, true})
+	near(t, "mask", s.image, golden.NPY(t, "augmentation/mask.npy"), 0)
+}
+
+func TestTargetsAgainstNNUNet(t *testing.T) {
 	var fixed struct {
-		Axes   []int       `json:"mirror_axes"`
-		Scales [][]float64 `json:"ds_scales"`
+		Scales [][3]float64 `json:"ds_scales"`
 	}
 	golden.JSON(t, "augmentation/fixed_params.json", &fixed)
 	s := copied(fixture(t))
-	for _, axis := range fixed.Axes {
-		s.mirror(axis)
-	}
-	near(t, "mirror_02", s.image, golden.NPY(t, "augmentation/mirror_02.npy"), 0)
-
-	s = copied(fixture(t))
 	s.settle()
 	if n := differing(s.labels, golden.NPY(t, "augmentation/removelabel_seg.npy")); n > 0 {
 		t.Errorf("-1 to 0: %d labels differ", n)
+	}
+	regions := Target{Shape: s.shape, Labels: s.labels}.Regions([][]int{{1, 2}, {2}})
+	for i, v := range golden.NPY(t, "augmentation/regions.npy").Data {
+		if float64(regions[i]) != v {
+			t.Fatalf("regions: place %d is %d, want %v", i, regions[i], v)
+		}
+	}
+	for k, scale := range fixed.Scales {
+		want := golden.NPY(t, fmt.Sprintf("augmentation/ds_%d.npy", k))
+		var shape [3]int
+		var at [3][]int
+		for d := range 3 {
+			shape[d] = int(math.RoundToEven(float64(s.shape[d]) * scale[d]))
+			at[d] = nearestExact(s.shape[d], shape[d])
+		}
+		got := make([]int16, shape[0]*shape[1]*shape[2])
+		if len(got) != len(want.Data) {
+			t.Fatalf("target %d: shape %v, want %v", k, shape, want.Shape)
+		}
+		gather(got, s.labels, s.shape, at)
+		if n := differing(got, want); n > 0 {
+			t.Errorf("target %d: %d labels differ", k, n)
+		}
 	}
 }

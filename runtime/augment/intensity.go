@@ -69,8 +69,12 @@ func bend(x []float32, g float64) {
 	before := statistics(x)
 	low, width := before.min, before.max-before.min
 	inverse := 1 / max(width, tiny)
+	last, bent := low, low
 	for i, v := range x {
-		x[i] = power((v-low)*inverse, g)*width + low
+		if v != last { // runs of equal voxels are common outside the case
+			last, bent = v, power((v-low)*inverse, g)*width+low
+		}
+		x[i] = bent
 	}
 	after := statistics(x)
 	scale := float32(before.deviation / max(after.deviation, tiny))

@@ -108,6 +108,8 @@ type tracer struct {
 	first  [3]float32 // offset of the patch's first voxel from its centre
 	step   [3]int     // strides of the case
 	base   [3]float32 // of the current row: offset at x's centre
+	inner  limits     // all neighbours lie in the case
+	outer  limits     // some neighbour does
 }
 
 func newTracer(s *sample, w window, a affine, planar bool) *tracer {
@@ -117,6 +119,11 @@ func newTracer(s *sample, w window, a affine, planar bool) *tracer {
 		t.centre[d] = float32(w.size[d]-1) / 2
 		t.bound[d] = float32(w.size[d]) / 2
 		t.first[d] = float32(1-s.shape[d]) / 2
+		t.inner.lo[d], t.inner.hi[d] = float32(t.lo[d]), float32(t.hi[d]-1)
+		t.outer.lo[d], t.outer.hi[d] = float32(t.lo[d]-1), float32(t.hi[d])
+	}
+	if planar { // slices are not interpolated
+		t.inner.hi[0], t.outer.lo[0] = float32(t.hi[0]), float32(t.lo[0])
 	}
 	t.step = [3]int{w.c.Shape[1] * w.c.Shape[2], w.c.Shape[2], 1}
 	return t
@@ -127,31 +134,27 @@ func (t *tracer) at(d, x int) float32 {
 	return t.base[d] + t.a[d][2]*(t.first[2]+float32(x))
 }
 
-// inside tells whether voxel x of the current row has all its neighbours in the
-// case. In a row every coordinate is monotone, rounding included, so a run of
-// voxels is inside if both its ends are.
-func (t *tracer) inside(x int) bool {
+// limits bound a voxel's place in the window: lo <= v < hi along each axis.
+type limits struct{ lo, hi [3]float32 }
+
+// holds tells whether voxel x of the current row lies within the limits.
+func (t *tracer) holds(x int, l *limits) bool {
 	for d := range 3 {
-		v := t.at(d, x) + t.centre[d]
-		last := t.hi[d] - 1
-		if t.planar && d == 0 {
-			last++ // slices are not interpolated
-		}
-		if v < float32(t.lo[d]) || v >= float32(last) {
+		if v := t.at(d, x) + t.centre[d]; v < l.lo[d] || v >= l.hi[d] {
 			return false
 		}
 	}
 	return true
 }
 
-// span gives the half-open run of voxels of the current row that are inside.
-func (t *tracer) span() (start, stop int) {
-	n := t.s.shape[2]
-	from, to := 0.0, float64(n-1)
+// span gives the half-open run of voxels of the current row within the limits.
+// It is solved for, then its ends are tried: along a row every coordinate is
+// monotone, rounding included, so a run whose ends hold holds throughout.
+func (t *tracer) span(l *limits) (start, stop int) {
+	from, to := 0.0, float64(t.s.shape[2]-1)
 	for d := range 3 {
-		slope := float64(t.a[d][2])
-		lo := float64(t.lo[d]) - float64(t.at(d, 0)+t.centre[d])
-		hi := lo + float64(t.hi[d]-t.lo[d])
+		slope, v := float64(t.a[d][2]), float64(t.at(d, 0)+t.centre[d])
+		lo, hi := float64(l.lo[d])-v, float64(l.hi[d])-v
 		if slope == 0 {
 			if lo > 0 || hi < 0 {
 				return 0, 0
@@ -165,23 +168,30 @@ func (t *tracer) span() (start, stop int) {
 		return 0, 0
 	}
 	start, stop = int(math.Ceil(from)), int(math.Floor(to))+1
-	for start < stop && !t.inside(start) {
+	for start < stop && !t.holds(start, l) {
 		start++
 	}
-	for stop > start && !t.inside(stop-1) {
+	for stop > start && !t.holds(stop-1, l) {
 		stop--
 	}
 	return start, stop
 }
 
+// row samples one row: voxels with all neighbours in the case take the short
+// way, those with none in it are outside, and the few between look at each.
 func (t *tracer) row(z, y int) {
 	pz, py := t.first[0]+float32(z), t.first[1]+float32(y)
 	for d := range 3 {
 		t.base[d] = t.a[d][0]*pz + t.a[d][1]*py
 	}
 	to := (z*t.s.shape[1] + y) * t.s.shape[2]
-	start, stop := t.span()
-	for x := range start {
+	first, last := t.span(&t.outer)
+	start, stop := t.span(&t.inner)
+	if start == stop {
+		start, stop = last, last
+	}
+	t.outside(to, 0, first)
+	for x := first; x < start; x++ {
 		t.edge(to, x)
 	}
 	if start < stop {
@@ -191,8 +201,20 @@ func (t *tracer) row(z, y int) {
 			t.trilinear(to, start, stop)
 		}
 	}
-	for x := stop; x < t.s.shape[2]; x++ {
+	for x := stop; x < last; x++ {
 		t.edge(to, x)
+	}
+	t.outside(to, last, t.s.shape[2])
+}
+
+// outside writes the voxels start..stop of the row that begins at to.
+func (t *tracer) outside(to, start, stop int) {
+	n := len(t.s.labels)
+	for c := range t.s.channels {
+		clear(t.s.image[c*n+to+start : c*n+to+stop])
+	}
+	for i := to + start; i < to+stop; i++ {
+		t.s.labels[i] = -1
 	}
 }
 
@@ -202,34 +224,29 @@ func (t *tracer) row(z, y int) {
 func (t *tracer) edge(to, x int) {
 	var cell [3]int     // lower neighbour
 	var part [3]float32 // weight of the upper one
-	in, near := true, true
+	in := true
 	for d := range 3 {
 		p := t.at(d, x)
 		in = in && p <= t.bound[d] && p >= -t.bound[d]
 		v := p + t.centre[d]
 		f := float32(math.Floor(float64(v)))
 		cell[d], part[d] = int(f), v-f
-		near = near && cell[d] >= t.lo[d]-1 && cell[d] < t.hi[d]
 	}
 	n, m := len(t.s.labels), len(t.w.c.Seg)
 	var weight [8]float32
 	var voxel [8]int // -1: outside the case
-	if near {
-		t.corners(cell, part, &weight, &voxel)
-	}
+	t.corners(cell, part, &weight, &voxel)
 	for c := range t.s.channels {
 		sum := float32(0)
-		if near {
-			for k, v := range voxel {
-				if v >= 0 {
-					sum += weight[k] * t.w.c.Data[c*m+v]
-				}
+		for k, v := range voxel {
+			if v >= 0 {
+				sum += weight[k] * t.w.c.Data[c*m+v]
 			}
 		}
 		t.s.image[c*n+to+x] = sum
 	}
 	t.s.labels[to+x] = -1
-	if !in || !near {
+	if !in {
 		return
 	}
 	var label [8]int16
