@@ -192,7 +192,8 @@ func (g Grid) Crop(box Box) Grid {
 }
 
 // Transpose permutes the axes of channels arrays: axis i of the result is axis
-// order[i] of the input (numpy's transpose). It returns the new shape too.
+// order[i] of the input (numpy's transpose). It returns the new shape too; the
+// order 0, 1, 2 gives data itself.
 func Transpose[T any](data []T, channels int, shape, order [3]int) ([]T, [3]int) {
 	if order == [3]int{0, 1, 2} {
 		return data, shape

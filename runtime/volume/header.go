@@ -176,7 +176,7 @@ func parseHeader(b []byte, size int, order binary.ByteOrder) (*header, error) {
 }
 
 // scaling follows nifti1.h: a slope of 0 (or none that is a number) means that
-// values are stored as they are.
+// values are stored as they are. (ITK adds the intercept to them even so.)
 func (f *fields) scaling() (slope, inter float64) {
 	if f.slope == 0 || math.IsNaN(f.slope) || math.IsInf(f.slope, 0) {
 		return 1, 0

@@ -11,11 +11,11 @@ import (
 const Anisotropy = 3
 
 // ResampledShape is nnU-Net's compute_new_shape: round(current/target*shape)
-// per axis, halves to even.
+// per axis, halves to even; but at least 1, where nnU-Net would fail on 0.
 func ResampledShape(shape [3]int, current, target [3]float64) [3]int {
 	var out [3]int
 	for i := range 3 {
-		out[i] = int(math.RoundToEven(current[i] / target[i] * float64(shape[i])))
+		out[i] = max(1, int(math.RoundToEven(current[i]/target[i]*float64(shape[i]))))
 	}
 	return out
 }

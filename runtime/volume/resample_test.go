@@ -146,6 +146,12 @@ func TestSeparateAxisAndShape(t *testing.T) {
 	}
 }
 
+func TestResampledShapeIsNeverEmpty(t *testing.T) {
+	if got := ResampledShape([3]int{1, 2, 9}, isotropic, [3]float64{3, 3, 3}); got != [3]int{1, 1, 3} {
+		t.Errorf("%v", got)
+	}
+}
+
 // A result must not show how many goroutines made it.
 func TestResampleDeterministic(t *testing.T) {
 	from, to := [3]int{60, 70, 50}, [3]int{71, 58, 66}
