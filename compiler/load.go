@@ -1,0 +1,130 @@
+package compiler
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/cuecontext"
+	cueload "cuelang.org/go/cue/load"
+	"cuelang.org/go/mod/modfile"
+
+	"runspec/compiler/diag"
+	language "runspec/spec"
+)
+
+// source is a loaded spec: its value, the language's, and its text.
+type source struct {
+	path     string // as the user gave it
+	file     string // absolute
+	specDir  string // where the language's files are said to be
+	value    cue.Value
+	language cue.Value // package spec
+	text     map[string][]string
+}
+
+// module is the root of the module that the language itself is part of.
+const module = "runspec.internal"
+
+// load reads the spec and evaluates it, offline.
+func load(path string, tags map[string]string) (*source, diag.Diagnostics) {
+	s := &source{path: path, text: map[string][]string{}}
+	var err error
+	if s.file, err = filepath.Abs(path); err != nil {
+		return nil, unreadable(path, err)
+	}
+	raw, err := os.ReadFile(s.file)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	s.text[s.file] = strings.Split(string(raw), "\n")
+	config, err := configure(s.file, tags)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	inst := cueload.Instances([]string{s.file}, config)[0]
+	if inst.Err != nil {
+		return nil, s.loadErrors(inst.Err)
+	}
+	ctx := cuecontext.New()
+	spec := imported(inst)
+	if spec == nil {
+		return nil, diag.Diagnostics{s.noExperiment("It does not import the language.")}
+	}
+	s.specDir = spec.Dir
+	s.language = ctx.BuildInstance(spec)
+	if err := s.language.Err(); err != nil {
+		panic(err)
+	}
+	s.value = ctx.BuildInstance(inst)
+	return s, nil
+}
+
+// imported finds the language among an instance's direct imports.
+func imported(inst *build.Instance) *build.Instance {
+	for _, i := range inst.Imports {
+		if strings.Split(i.ImportPath, "@")[0]+"" == language.ImportPath || strings.HasPrefix(i.ImportPath, language.ImportPath+":") {
+			return i
+		}
+	}
+	return nil
+}
+
+// configure resolves the language: inside its own module to that module's
+// files, elsewhere to the copy in the binary, laid over the user's module, or
+// over the spec's folder where there is no module.
+func configure(file string, tags map[string]string) (*cueload.Config, error) {
+	dir := filepath.Dir(file)
+	root, name, err := findModule(dir)
+	if err != nil {
+		return nil, err
+	}
+	c := &cueload.Config{Dir: dir, Env: []string{"CUE_REGISTRY=none"}, AcceptLegacyModules: true}
+	for k, v := range tags {
+		c.Tags = append(c.Tags, k+"="+v)
+	}
+	if name == module {
+		c.ModuleRoot = root
+		return c, nil
+	}
+	c.Overlay = map[string]cueload.Source{}
+	if root == "" {
+		root = dir
+		c.Overlay[filepath.Join(root, "cue.mod", "module.cue")] = cueload.FromString("module: \"runspec.local@v0\"\nlanguage: version: \"v0.17.0\"\n")
+	}
+	c.ModuleRoot = root
+	return c, fs.WalkDir(language.Files, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		raw, err := language.Files.ReadFile(p)
+		c.Overlay[filepath.Join(root, "cue.mod", "pkg", filepath.FromSlash(language.ImportPath), p)] = cueload.FromBytes(raw)
+		return err
+	})
+}
+
+// findModule walks up from dir to the nearest cue.mod, and returns its root
+// and the module's path without its version; "" where there is none.
+func findModule(dir string) (root, name string, err error) {
+	for d := dir; ; d = filepath.Dir(d) {
+		f := filepath.Join(d, "cue.mod", "module.cue")
+		raw, err := os.ReadFile(f)
+		if err == nil {
+			m, err := modfile.ParseNonStrict(raw, f)
+			if err != nil {
+				return "", "", err
+			}
+			return d, strings.Split(m.Module, "@")[0], nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", "", err
+		}
+		if d == filepath.Dir(d) {
+			return "", "", nil
+		}
+	}
+}
