@@ -1,0 +1,5 @@
+//go:build linux && !amd64
+
+package kernel
+
+func peakFlops() float64 { return 0 }
