@@ -104,7 +104,6 @@ type tracer struct {
 	planar bool
 	lo, hi [3]int     // of the case, in the window
 	centre [3]float32 // of the window
-	bound  [3]float32 // offset of the outer voxels' outer faces from the centre
 	first  [3]float32 // offset of the patch's first voxel from its centre
 	step   [3]int     // strides of the case
 	base   [3]float32 // of the current row: offset at x's centre
@@ -117,7 +116,6 @@ func newTracer(s *sample, w window, a affine, planar bool) *tracer {
 	t.lo, t.hi = w.box()
 	for d := range 3 {
 		t.centre[d] = float32(w.size[d]-1) / 2
-		t.bound[d] = float32(w.size[d]) / 2
 		t.first[d] = float32(1-s.shape[d]) / 2
 		t.inner.lo[d], t.inner.hi[d] = float32(t.lo[d]), float32(t.hi[d]-1)
 		t.outer.lo[d], t.outer.hi[d] = float32(t.lo[d]-1), float32(t.hi[d])
@@ -131,7 +129,9 @@ func newTracer(s *sample, w window, a affine, planar bool) *tracer {
 
 // at is the offset from the window's centre of voxel x of the current row.
 func (t *tracer) at(d, x int) float32 {
-	return t.base[d] + t.a[d][2]*(t.first[2]+float32(x))
+	// The conversion keeps the product from being fused into the sum, so that
+	// every caller gets the same bits on every processor.
+	return t.base[d] + float32(t.a[d][2]*(t.first[2]+float32(x)))
 }
 
 // limits bound a voxel's place in the window: lo <= v < hi along each axis.
@@ -187,7 +187,9 @@ func (t *tracer) row(z, y int) {
 	to := (z*t.s.shape[1] + y) * t.s.shape[2]
 	first, last := t.span(&t.outer)
 	start, stop := t.span(&t.inner)
-	if start == stop {
+	if start < stop {
+		first, last = min(first, start), max(last, stop)
+	} else {
 		start, stop = last, last
 	}
 	t.outside(to, 0, first)
@@ -218,17 +220,13 @@ func (t *tracer) outside(to, start, stop int) {
 	}
 }
 
-// edge samples one voxel some of whose neighbours may lie outside. Beyond the
-// window's outer faces the label is -1; between the outermost voxels and the
-// faces only voxels of the window vote, among them those outside the case, as -1.
+// edge samples one voxel some of whose neighbours may lie outside, where the
+// image is 0 and the label -1.
 func (t *tracer) edge(to, x int) {
 	var cell [3]int     // lower neighbour
 	var part [3]float32 // weight of the upper one
-	in := true
 	for d := range 3 {
-		p := t.at(d, x)
-		in = in && p <= t.bound[d] && p >= -t.bound[d]
-		v := p + t.centre[d]
+		v := t.at(d, x) + t.centre[d]
 		f := float32(math.Floor(float64(v)))
 		cell[d], part[d] = int(f), v-f
 	}
@@ -245,10 +243,6 @@ func (t *tracer) edge(to, x int) {
 		}
 		t.s.image[c*n+to+x] = sum
 	}
-	t.s.labels[to+x] = -1
-	if !in {
-		return
-	}
 	var label [8]int16
 	for k, v := range voxel {
 		label[k] = -1
@@ -263,22 +257,18 @@ func (t *tracer) edge(to, x int) {
 func (t *tracer) corners(cell [3]int, part [3]float32, weight *[8]float32, voxel *[8]int) {
 	for k := range 8 {
 		weight[k], voxel[k] = 1, 0
-		inCase, inWindow := true, true
+		in := true
 		for d := range 3 {
 			at, p := cell[d], 1-part[d]
 			if k>>(2-d)&1 == 1 {
 				at, p = at+1, part[d]
 			}
 			weight[k] *= p
-			inCase = inCase && at >= t.lo[d] && at < t.hi[d]
-			inWindow = inWindow && at >= 0 && at < t.w.size[d]
+			in = in && at >= t.lo[d] && at < t.hi[d]
 			voxel[k] += (at + t.w.corner[d]) * t.step[d]
 		}
-		if !inCase {
+		if !in {
 			voxel[k] = -1
-		}
-		if !inWindow {
-			weight[k] = 0
 		}
 	}
 }
