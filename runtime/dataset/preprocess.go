@@ -54,11 +54,6 @@ func prepare(image *volume.Image, labels *volume.Labels, d nnunet.Dataset, s nnu
 		return nil, err
 	}
 	shape := volume.ResampledShape(cropped.Shape, p.SpacingTransposed, target)
-	for a, n := range shape {
-		if n < 1 {
-			return nil, fmt.Errorf("axis %d has no voxel left at a spacing of %v mm (z, y, x)", a, target)
-		}
-	}
 	out := &Case{Channels: image.Channels, Shape: shape, Spacing: target, Properties: p}
 	out.Data = volume.ResampleData(cropped.Data, image.Channels, cropped.Shape, shape, p.SpacingTransposed, target, 3, 0)
 	if labels != nil {

@@ -202,7 +202,6 @@ func TestPrepareRefuses(t *testing.T) {
 		"channels":      func(c *nnunet.Configuration) { c.Normalisation = nil },
 		"normalisation": func(c *nnunet.Configuration) { c.Normalisation = []string{"Nonsense"} },
 		"CT":            func(c *nnunet.Configuration) { c.Normalisation = []string{"CTNormalization"} },
-		"too coarse":    func(c *nnunet.Configuration) { c.Spacing = []float64{1000, 1, 1} },
 	} {
 		s, conf := conf3d(2, 1, 1)
 		spoil(&conf)
