@@ -91,18 +91,18 @@ type TrialResult struct {
 
 // FoldResult is what the training of one fold yields.
 type FoldResult struct {
-	Fold           int           `json:"fold"`
-	Dice           map[int]Score `json:"dice"`     // label to mean over the cases that have a score; regions count in dataset.json's order
-	MeanDice       Score         `json:"meanDice"` // over foreground labels
-	Cases          []CaseResult  `json:"cases"`
-	ValidationLoss Score         `json:"validationLoss"`
-	Cost           Cost          `json:"cost"`
-	CheckpointPath string        `json:"checkpointPath"` // relative to the run directory
-	SummaryPath    string        `json:"summaryPath"`    // nnU-Net's summary.json, relative to the run directory
+	Fold           int              `json:"fold"`
+	Dice           map[string]Score `json:"dice"`     // name of label or region to mean over the cases that have a score
+	MeanDice       Score            `json:"meanDice"` // over foreground labels
+	Cases          []CaseResult     `json:"cases"`
+	ValidationLoss Score            `json:"validationLoss"`
+	Cost           Cost             `json:"cost"`
+	CheckpointPath string           `json:"checkpointPath"` // relative to the run directory
+	SummaryPath    string           `json:"summaryPath"`    // nnU-Net's summary.json, relative to the run directory
 }
 
 // CaseResult is the Dice of one case.
 type CaseResult struct {
-	ID   string        `json:"id"`
-	Dice map[int]Score `json:"dice"` // missing where neither reference nor prediction has the label
+	ID   string           `json:"id"`
+	Dice map[string]Score `json:"dice"` // missing where neither reference nor prediction has the label
 }

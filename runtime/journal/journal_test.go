@@ -31,8 +31,8 @@ func event(i int) Event {
 	e := Event{Kind: Result, Dataset: "Dataset999_Phantom", Study: "hpo", Trial: trial, Fold: &fold}
 	e.Result = &TrialResult{
 		Objectives: []Score{0.25, Missing()}, TieBreak: -0.5, Cost: Cost{Hours: 0.1, Epochs: 4, FLOPs: 1e15},
-		Folds: []FoldResult{{Fold: fold, Dice: map[int]Score{1: 0.8, 2: Missing()}, MeanDice: 0.8,
-			Cases: []CaseResult{{ID: "case_01", Dice: map[int]Score{1: 0.8, 2: Missing()}}}}},
+		Folds: []FoldResult{{Fold: fold, Dice: map[string]Score{"Anterior": 0.8, "Posterior": Missing()}, MeanDice: 0.8,
+			Cases: []CaseResult{{ID: "case_01", Dice: map[string]Score{"Anterior": 0.8, "Posterior": Missing()}}}}},
 	}
 	return e
 }

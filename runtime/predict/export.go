@@ -1,0 +1,90 @@
+package predict
+
+import (
+	"fmt"
+
+	"runspec/compiler/nnunet"
+	"runspec/runtime/dataset"
+	"runspec/runtime/volume"
+)
+
+// Export turns logits into labels on the grid of the original file, as
+// nnU-Net's convert_predicted_logits_to_segmentation does: the logits, not the
+// labels, are resampled linearly to the cropped shape; then classes are decided;
+// the rest reverses the preprocessing. spacing (mm, transposed axes) is that of
+// the preprocessed case.
+func Export(l Logits, spacing [3]float64, p dataset.Properties, d nnunet.Dataset) (*volume.Labels, error) {
+	box := volume.Box(p.Box)
+	if len(l.Data) != l.K*product(l.Shape) || box.Shape() != p.ShapeAfterCrop {
+		return nil, fmt.Errorf("export: %d logits for %d classes of %v voxels, in a box %v for a crop of %v: they do not belong together",
+			len(l.Data), l.K, l.Shape, p.Box, p.ShapeAfterCrop)
+	}
+	logits := volume.ResampleData(l.Data, l.K, l.Shape, p.ShapeAfterCrop, spacing, p.SpacingTransposed, 1, 0)
+	labels, err := decide(logits, l.K, d)
+	if err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	whole := make([]int16, product(p.ShapeBeforeCrop))
+	volume.Paste(whole, 1, p.ShapeBeforeCrop, box, labels)
+	data, shape := volume.Transpose(whole, 1, p.ShapeBeforeCrop, p.TransposeBackward)
+	if shape != p.Grid.Shape {
+		return nil, fmt.Errorf("export: the prediction has %v voxels, the file %v: they do not belong together", shape, p.Grid.Shape)
+	}
+	return &volume.Labels{Grid: p.Grid, Data: data}, nil
+}
+
+// decide gives every voxel (Z, Y, X) its label from logits (K, Z, Y, X): the
+// largest logit, the lowest class on ties; or, for regions, those of probability
+// over one half, written in the data set's region order, later over earlier.
+func decide(logits []float32, k int, d nnunet.Dataset) ([]int16, error) {
+	want, regions := heads(d)
+	if k != want {
+		return nil, fmt.Errorf("the network has %d outputs, data set %s needs %d", k, d.Name, want)
+	}
+	voxels := len(logits) / k
+	out := make([]int16, voxels)
+	if !regions {
+		argmax(out, logits)
+		return out, nil
+	}
+	if len(d.RegionOrder) != k {
+		return nil, fmt.Errorf("data set %s has %d regions and a region order of %d; dataset.json's regions_class_order must list one label for each",
+			d.Name, k, len(d.RegionOrder))
+	}
+	for c, label := range d.RegionOrder {
+		for i, v := range logits[c*voxels : (c+1)*voxels] {
+			if v > 0 { // sigmoid over one half
+				out[i] = int16(label)
+			}
+		}
+	}
+	return out, nil
+}
+
+func argmax(out []int16, logits []float32) {
+	voxels := len(out)
+	best := append([]float32(nil), logits[:voxels]...)
+	for c := 1; c < len(logits)/voxels; c++ {
+		for i, v := range logits[c*voxels : (c+1)*voxels] {
+			if v > best[i] {
+				best[i], out[i] = v, int16(c)
+			}
+		}
+	}
+}
+
+// heads is the number of outputs of a data set's network: one per label, the
+// background included and the ignore label not, or one per foreground region.
+func heads(d nnunet.Dataset) (n int, regions bool) {
+	for _, label := range d.Labels {
+		regions = regions || len(label.Values) > 1
+	}
+	for _, label := range d.Labels {
+		ignored := d.Ignore > 0 && len(label.Values) == 1 && label.Values[0] == d.Ignore
+		background := len(label.Values) == 1 && label.Values[0] == 0
+		if !ignored && !(regions && background) {
+			n++
+		}
+	}
+	return n, regions
+}
