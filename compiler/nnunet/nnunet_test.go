@@ -179,6 +179,38 @@ func argmin(list [3]int) int {
 	return best
 }
 
+// TestAnisotropicSpacing covers the rule that no recorded data set needs in
+// full: the 10th percentile of the coarse axis, held above the other axes.
+func TestAnisotropicSpacing(t *testing.T) {
+	for _, c := range []struct {
+		fine int // of 20 cases, how many are isotropic
+		want float64
+	}{
+		{0, 4},
+		{2, 0.5 + float64((4-0.5)*(19*0.1-1))}, // between the second and third case
+		{5, 1 + 1e-5},
+	} {
+		_, f := example(20, [3]float64{4, 1, 1}, [3]int{20, 256, 256})
+		for i := range c.fine {
+			f.Spacings[i][0] = 0.5
+		}
+		got := fullresSpacing(f, Options{})
+		if math.Abs(got[0]-max(c.want, 1+1e-5)) > 1e-12 || got[1] != 1 || got[2] != 1 {
+			t.Errorf("%d fine cases: spacing %v, want %v along z", c.fine, got, c.want)
+		}
+	}
+}
+
+// TestShrinkTies: of axes that cover equally much the last shrinks first.
+func TestShrinkTies(t *testing.T) {
+	if got := shrinkAxis([]float64{64, 128, 64}, []float64{128, 256, 128}); got != 2 {
+		t.Errorf("axis %d, want 2", got)
+	}
+	if got := shrinkAxis([]float64{64, 192, 64}, []float64{128, 256, 128}); got != 1 {
+		t.Errorf("axis %d, want 1", got)
+	}
+}
+
 func TestMasks(t *testing.T) {
 	d, f := example(20, [3]float64{1, 1, 1}, [3]int{36, 50, 35})
 	d.Channels = []string{"ct", "MRI"}
