@@ -154,19 +154,19 @@ func (s *studies) planner(t task) nnunet.Planner {
 // foldEvent turns a worker's result into the event that makes it count.
 func (s *studies) foldEvent(t task, j train.Job, r train.Result) journal.Event {
 	fold := journal.FoldResult{
-		Fold: t.fold, Dice: map[int]journal.Score{}, MeanDice: journal.Score(r.MeanDice),
+		Fold: t.fold, Dice: map[string]journal.Score{}, MeanDice: journal.Score(r.MeanDice),
 		ValidationLoss: journal.Score(r.ValidationLoss),
 		Cost:           journal.Cost{Hours: journal.Score(r.Seconds / 3600), Epochs: r.Epochs, FLOPs: r.FLOPs},
 		CheckpointPath: t.folder(s.plan) + "/" + base(r.Checkpoint),
 		SummaryPath:    t.folder(s.plan) + "/validation/summary.json",
 	}
 	for i, d := range r.Dice {
-		fold.Dice[r.Values[i]] = journal.Score(d)
+		fold.Dice[r.Labels[i]] = journal.Score(d)
 	}
 	for _, c := range r.Cases {
-		dice := map[int]journal.Score{}
+		dice := map[string]journal.Score{}
 		for i, d := range c.Dice {
-			dice[r.Values[i]] = journal.Score(d)
+			dice[r.Labels[i]] = journal.Score(d)
 		}
 		fold.Cases = append(fold.Cases, journal.CaseResult{ID: c.ID, Dice: dice})
 	}

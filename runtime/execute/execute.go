@@ -110,12 +110,11 @@ func load(ctx context.Context, job train.Job) (train.Data, error) {
 	if err != nil {
 		return train.Data{}, err
 	}
-	ids, data := make([]string, len(raw.Cases)), train.Data{Raw: map[string]dataset.RawCase{}}
-	for i, c := range raw.Cases {
-		ids[i] = c.ID
+	data := train.Data{Raw: map[string]dataset.RawCase{}}
+	for _, c := range raw.Cases {
 		data.Raw[c.ID] = c
 	}
-	fold, err := dataset.SplitOf(ids, job.Fold)
+	fold, err := dataset.NewFold(len(raw.Cases), job.Fold)
 	if err != nil {
 		return train.Data{}, err
 	}

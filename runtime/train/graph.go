@@ -160,11 +160,24 @@ func (w *walk) outputs() engine.Outputs {
 		statistics := w.b.Apply(engine.LossStatistics{Objective: objective}, logits, labels)
 		out.Losses = append(out.Losses, w.b.Apply(engine.LossValue{Objective: objective}, logits, labels, statistics))
 	}
-	out.Loss = w.b.Apply(engine.WeightedSum{Weights: loss.Weights}, out.Losses...)
+	out.Loss = w.total(out.Losses)
 	if w.training {
 		out.Parameters, out.Moments = w.trained(), w.moments
 	}
 	return out
+}
+
+// total is the weighted sum of the losses that have a weight.
+func (w *walk) total(losses []engine.Value) engine.Value {
+	var sum engine.WeightedSum
+	var weighted []engine.Value
+	for i, weight := range w.program.Loss.Weights {
+		if weight != 0 {
+			sum.Weights = append(sum.Weights, weight)
+			weighted = append(weighted, losses[i])
+		}
+	}
+	return w.b.Apply(sum, weighted...)
 }
 
 // trained are the parameters to differentiate by: all of blocks that lead to

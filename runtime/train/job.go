@@ -39,7 +39,6 @@ const JobVersion = "runspec/job/v1"
 // Result is what a job gives.
 type Result struct {
 	Labels         []string    `json:"labels"` // foreground, in the order of Dice
-	Values         []int       `json:"values"` // the labels' numbers; a region's position in dataset.json
 	Dice           []Score     `json:"dice"`   // mean over the fold's validation cases, by label
 	MeanDice       Score       `json:"meanDice"`
 	Cases          []CaseScore `json:"cases"`

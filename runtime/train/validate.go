@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"runspec/compiler/nnunet"
 	"runspec/runtime/dataset"
 	"runspec/runtime/evaluate"
 	"runspec/runtime/predict"
@@ -28,8 +27,8 @@ func (t *trainer) validate(ctx context.Context, data Data) (Result, error) {
 		Checkpoint:     filepath.Join(t.job.Directory, latestCheckpoint),
 		Summary:        filepath.Join(t.job.Directory, "validation", "summary.json"),
 	}
-	for i, l := range t.job.Description.Foreground() {
-		r.Labels, r.Values = append(r.Labels, l.Name), append(r.Values, number(l, i))
+	for _, l := range t.job.Description.Foreground() {
+		r.Labels = append(r.Labels, l.Name)
 	}
 	var err error
 	if r.FLOPs, err = Cost(t.network, t.job.Configuration, r.Epochs*r.Iterations); err != nil {
@@ -48,16 +47,13 @@ func (t *trainer) validate(ctx context.Context, data Data) (Result, error) {
 			return r, fmt.Errorf("validate case %s: %w", c.ID, err)
 		}
 		cases = append(cases, m)
+		score := CaseScore{ID: c.ID}
+		for _, l := range m.Labels {
+			score.Dice = append(score.Dice, Score(l.Dice))
+		}
+		r.Cases = append(r.Cases, score)
 	}
-	return r, t.score(&r, cases)
-}
-
-// number is a label's value; a region's position, from 1.
-func number(l nnunet.Label, i int) int {
-	if len(l.Values) == 1 {
-		return l.Values[0]
-	}
-	return i + 1
+	return r, summarise(&r, cases)
 }
 
 // chooseWeights restores the best checkpoint where the settings ask for it.
@@ -87,10 +83,13 @@ func (t *trainer) validateCase(ctx context.Context, c *dataset.Case, raw dataset
 		Classes: t.network.Architecture.Classes,
 		Mirror:  axes,
 	})
+	if errors.Is(err, predict.ErrNotFinite) {
+		err = fmt.Errorf("%w (%w)", ErrDiverged, err)
+	}
 	if err != nil {
 		return evaluate.CaseMetrics{}, err
 	}
-	labels, err := predict.Export(logits, c.Properties, t.job.Description)
+	labels, err := predict.Export(logits, c.Spacing, c.Properties, t.job.Description)
 	if err != nil {
 		return evaluate.CaseMetrics{}, err
 	}
@@ -105,13 +104,13 @@ func (t *trainer) validateCase(ctx context.Context, c *dataset.Case, raw dataset
 	if err != nil {
 		return evaluate.CaseMetrics{}, err
 	}
-	m := evaluate.Compare(reference.Data, labels.Data, t.job.Description.Labels, t.job.Description.Ignore)
+	m, err := evaluate.CompareVolumes(*reference, *labels, t.job.Description.Labels, t.job.Description.Ignore)
 	m.Reference, m.Prediction = raw.Label, path
-	return m, nil
+	return m, err
 }
 
-// score writes nnU-Net's summary.json and fills the result.
-func (t *trainer) score(r *Result, cases []evaluate.CaseMetrics) error {
+// summarise writes nnU-Net's summary.json and fills in the means.
+func summarise(r *Result, cases []evaluate.CaseMetrics) error {
 	s := evaluate.Summarise(cases)
 	if err := os.MkdirAll(filepath.Dir(r.Summary), 0o755); err != nil {
 		return err
@@ -122,13 +121,6 @@ func (t *trainer) score(r *Result, cases []evaluate.CaseMetrics) error {
 	r.MeanDice = Score(s.ForegroundMean.Dice)
 	for _, m := range s.Mean {
 		r.Dice = append(r.Dice, Score(m.Dice))
-	}
-	for i, m := range cases {
-		c := CaseScore{ID: t.caseID(i, m)}
-		for _, l := range m.Labels {
-			c.Dice = append(c.Dice, Score(l.Dice))
-		}
-		r.Cases = append(r.Cases, c)
 	}
 	return nil
 }

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"runspec/compiler"
+	"runspec/compiler/plan"
+	"runspec/runtime/execute"
+	"runspec/runtime/progress"
+
+	run "runspec/runtime"
+)
+
+// errFailures is a run that ended with failed trials.
+var errFailures = errors.New("some trials failed")
+
+// flags are what the commands share.
+type flags struct {
+	tags     map[string]string
+	options  run.Options
+	progress string
+}
+
+func command() *cobra.Command {
+	f := &flags{}
+	root := &cobra.Command{
+		Use:   "runspec SPEC.cue",
+		Short: "Compile and run declarative experiments in medical-image segmentation",
+		Long: `runspec compiles an experiment spec (CUE) to a plan, trains nnU-Net's networks
+under the searches that it describes, and prints a table against nnU-Net's
+defaults. The same command run again continues where it was.`,
+		Example: `  runspec experiments/quickstart.cue
+  runspec experiments/hippocampus.cue -t profile=laptop --data ../shared/data
+  runspec plan experiments/hippocampus.cue`,
+		Args:          cobra.MaximumNArgs(1),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return f.run(cmd, args[0])
+		},
+	}
+	f.bind(root)
+	root.AddCommand(f.runCommand(), f.planCommand(), workerCommand(), versionCommand())
+	return root
+}
+
+// bind declares the flags; they hold for the root and every verb below it.
+func (f *flags) bind(cmd *cobra.Command) {
+	p := cmd.PersistentFlags()
+	p.StringToStringVarP(&f.tags, "tag", "t", nil, "set a tag of the spec, such as profile=laptop")
+	p.StringVar(&f.options.DataDir, "data", os.Getenv("RUNSPEC_DATA"), "folder where data sets lie already (also RUNSPEC_DATA)")
+	p.StringVar(&f.options.CacheDir, "cache", os.Getenv("RUNSPEC_CACHE"), "folder of downloads and preprocessed cases (also RUNSPEC_CACHE)")
+	p.StringVar(&f.options.RunDir, "run-dir", "", "folder of the run (default runs/NAME)")
+	p.IntVar(&f.options.Workers, "workers", runtime.NumCPU(), "trainings at once")
+	p.IntVar(&f.options.Threads, "threads", runtime.NumCPU(), "processors in all; changes no result")
+	p.StringVar(&f.progress, "progress", "auto", "auto, tty, plain or none")
+}
+
+func (f *flags) runCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "run SPEC.cue",
+		Short: "Compile, plan, execute what is missing, report",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+	}
+}
+
+func (f *flags) planCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "plan SPEC.cue",
+		Short: "Show what a spec would do: data sets, networks, rungs, trials, epochs",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := f.compile(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				text, err := p.Canonical()
+				if err == nil {
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", text)
+				}
+				return err
+			}
+			return p.Describe(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the plan itself, as canonical JSON")
+	return cmd
+}
+
+func workerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "worker JOB",
+		Short:  "Run one frozen job file and leave its result beside it",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return execute.Work(cmd.Context(), args[0], cmd.OutOrStdout())
+		},
+	}
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			version := "unknown"
+			if info, ok := debug.ReadBuildInfo(); ok {
+				version = info.Main.Version
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "runspec %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+}
+
+// compile compiles a spec with what its data sets' files tell.
+func (f *flags) compile(cmd *cobra.Command, path string) (*plan.Plan, error) {
+	return compiler.Compile(path, compiler.Options{
+		Tags:    f.tags,
+		Sources: compiler.Sources{Fingerprint: run.Sources(cmd.Context(), f.options)},
+	})
+}
+
+func (f *flags) run(cmd *cobra.Command, path string) error {
+	mode, err := f.mode()
+	if err != nil {
+		return err
+	}
+	o := f.options
+	o.Progress = progress.New(mode, os.Stderr)
+	f.options.Progress = o.Progress
+	p, err := f.compile(cmd, path)
+	if err != nil {
+		o.Progress.Close()
+		return err
+	}
+	outcome, err := run.Run(cmd.Context(), p, o)
+	o.Progress.Close()
+	if err != nil {
+		return err
+	}
+	return show(cmd, outcome)
+}
+
+// show prints the tables, then where everything is.
+func show(cmd *cobra.Command, o run.Outcome) error {
+	out := cmd.OutOrStdout()
+	for _, t := range o.Tables {
+		if err := t.Terminal(out); err != nil {
+			return err
+		}
+		fmt.Fprintln(out)
+	}
+	fmt.Fprintf(out, "Run:     %s\nReport:  %s\nJournal: %s\n", o.RunDir, o.RunDir+"/report/report.md", o.RunDir+"/journal.jsonl")
+	if n := len(o.Failures); n > 0 {
+		for _, e := range o.Failures {
+			fmt.Fprintf(os.Stderr, "failed: %s %s %s: %s\n", e.Dataset, e.Baseline+e.Study, e.Trial.ID, e.Cause)
+		}
+		return fmt.Errorf("%w: %d", errFailures, n)
+	}
+	return nil
+}
+
+func (f *flags) mode() (progress.Mode, error) {
+	switch f.progress {
+	case "auto":
+		if term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("CI") == "" {
+			return progress.TTY, nil
+		}
+		return progress.Plain, nil
+	case "tty", "plain", "none":
+		return progress.Mode(f.progress), nil
+	}
+	return "", fmt.Errorf("--progress %q is not known; use auto, tty, plain or none", f.progress)
+}
+
+// color says whether a stream takes colour.
+func color(f *os.File) bool {
+	return os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,90 @@
+// Command runspec compiles a declarative experiment spec (CUE) to a plan,
+// executes the plan (nnU-Net's pipeline under a hyperparameter search) and
+// prints comparison tables. This file turns flags into one call and an exit
+// code; everything else is in compiler/ and runtime/.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"runspec/compiler/diag"
+	"runspec/runtime/journal"
+
+	run "runspec/runtime"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitError       = 1   // an error in the spec, or any other
+	exitFailures    = 3   // trials failed
+	exitMismatch    = 4   // the run directory is another plan's
+	exitLocked      = 5   // another process runs in the run directory
+	exitInterrupted = 130 // Ctrl-C; resumable
+	exitTerminated  = 143 // SIGTERM; resumable
+)
+
+func main() { os.Exit(execute()) }
+
+func execute() int {
+	ctx, signalled, stop := untilSignal()
+	defer stop()
+	err := command().ExecuteContext(ctx)
+	if s := signalled(); s != nil {
+		fmt.Fprintln(os.Stderr, "runspec: stopped; the same command continues where it was")
+		if s == syscall.SIGTERM {
+			return exitTerminated
+		}
+		return exitInterrupted
+	}
+	return report(err)
+}
+
+// untilSignal gives a context that the first Ctrl-C or TERM ends; the second
+// kills the process. signalled tells which came.
+func untilSignal() (ctx context.Context, signalled func() os.Signal, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	first, caught := make(chan os.Signal, 1), make(chan os.Signal, 2)
+	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		first <- <-caught
+		cancel()
+		<-caught
+		os.Exit(exitInterrupted)
+	}()
+	return ctx, func() os.Signal {
+		select {
+		case s := <-first:
+			return s
+		default:
+			return nil
+		}
+	}, cancel
+}
+
+// report prints an error and chooses the exit code.
+func report(err error) int {
+	var found diag.Diagnostics
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &found):
+		diag.WriteText(os.Stderr, found, color(os.Stderr))
+		return exitError
+	}
+	fmt.Fprintln(os.Stderr, "runspec:", err)
+	switch {
+	case errors.Is(err, run.ErrOtherPlan):
+		return exitMismatch
+	case errors.Is(err, journal.ErrLocked):
+		return exitLocked
+	case errors.Is(err, errFailures):
+		return exitFailures
+	}
+	return exitError
+}

@@ -1,0 +1,221 @@
+package runtime
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"runspec/compiler/nnunet"
+	"runspec/compiler/plan"
+	"runspec/compiler/space"
+	"runspec/runtime/execute"
+	"runspec/runtime/journal"
+	"runspec/runtime/train"
+)
+
+// smallPlan is a phantom data set, a baseline on two folds and both searches.
+func smallPlan() *plan.Plan {
+	rate := space.Number(0.01)
+	s := space.Space{Parameters: []space.Parameter{{Name: "initial_lr", Kind: space.Float, Low: 1e-4, High: 1, Log: true, Default: &rate}}}
+	return &plan.Plan{
+		Version: plan.Version, Name: "small", Seed: 3,
+		Datasets: []plan.Dataset{{
+			Name: "Dataset900_Phantom", Configuration: "3d_fullres",
+			Source: plan.Source{Kind: plan.Phantoms, Phantom: &plan.Phantom{Cases: 5, Shape: [3]int{8, 16, 16}, Spacing: [3]float64{2, 1, 1}, Organs: 2, Noise: 0.3, Bias: 0.2}},
+		}},
+		Training: plan.Training{
+			Iterations: 2, ValidationIterations: 1, Batch: 2, BaseFeatures: 2, ValidateWith: "best", Augmentation: "v2",
+			Hyperparameters: plan.Hyperparameters{Optimizer: "SGD", Momentum: 0.9, InitialLR: 0.01, LRScheduler: "PolyLRScheduler", WeightDecay: 3e-5, Oversample: 0.33, LossFunction: "DiceAndCrossEntropyLoss", AugFactor: 1, Clip: 12},
+		},
+		Fidelity:  plan.Fidelity{Unit: "epochs", Min: 1, Max: 4, Eta: 2, Horizon: 4},
+		Folds:     []int{0, 1},
+		Cost:      plan.CostModel,
+		Baselines: []plan.Baseline{{Name: "nnunet/Conv", Planner: nnunet.ConvPlanner}},
+		Studies: []plan.Study{
+			{Name: "halving", Space: s, Optimizer: plan.Optimizer{Kind: plan.SuccessiveHalving, Trials: 4}, Folds: []int{0}, Seed: 5,
+				Rungs: []plan.Rung{{Epochs: 1, Trials: 4}, {Epochs: 2, Trials: 2}, {Epochs: 4, Trials: 1}}},
+			{Name: "random", Space: s, Optimizer: plan.Optimizer{Kind: plan.RandomSearch, Trials: 3}, Folds: []int{0}, Seed: 6,
+				Rungs: []plan.Rung{{Epochs: 4, Trials: 3}}},
+		},
+		Report: plan.Report{Against: "nnunet/Conv"},
+	}
+}
+
+// pretend gives a job a result that depends on the job alone.
+func pretend(_ context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+	h := fnv.New64a()
+	fmt.Fprint(h, j.Seed, j.Epochs, j.Training.Hyperparameters.InitialLR)
+	dice := float64(h.Sum64()%1000) / 1000
+	return train.Result{
+		Labels: []string{"a", "b"}, Dice: []train.Score{train.Score(dice), train.Score(dice)}, MeanDice: train.Score(dice),
+		ValidationLoss: 1, Epochs: j.Epochs, Iterations: j.Training.Iterations, Batch: 2, Parameters: 10, FLOPs: float64(j.Epochs), Seconds: 3,
+		Checkpoint: filepath.Join(j.Directory, "checkpoint_best.safetensors"),
+	}, nil
+}
+
+func options(t *testing.T, dir string, o Options) Options {
+	t.Helper()
+	o.RunDir, o.CacheDir = dir, sharedCache(t)
+	if o.Train == nil {
+		o.Train = pretend
+	}
+	return o
+}
+
+var cache string
+
+func sharedCache(t *testing.T) string {
+	t.Helper()
+	if cache == "" {
+		var err error
+		if cache, err = os.MkdirTemp("", "runspec-test-cache"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cache
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(cache)
+	os.Exit(code)
+}
+
+// tables runs the plan to its end and returns its report as text.
+func tables(t *testing.T, o Options) string {
+	t.Helper()
+	out, err := Run(context.Background(), smallPlan(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(out.Tables)
+	if err != nil || len(out.Tables) == 0 {
+		t.Fatalf("tables %s, %v", text, err)
+	}
+	return string(text)
+}
+
+func TestWorkersChangeNothing(t *testing.T) {
+	one := tables(t, options(t, t.TempDir(), Options{Workers: 1}))
+	for _, n := range []int{2, 5, 8} {
+		if many := tables(t, options(t, t.TempDir(), Options{Workers: n, Threads: 3})); many != one {
+			t.Errorf("%d workers gave\n%s\none worker\n%s", n, many, one)
+		}
+	}
+}
+
+// TestStoppedAnywhere ends a run after each of its trainings in turn, goes on,
+// and expects the table of the unbroken run.
+func TestStoppedAnywhere(t *testing.T) {
+	whole := tables(t, options(t, t.TempDir(), Options{}))
+	for stop := 1; stop < 12; stop++ {
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(context.Background())
+		n := 0
+		o := options(t, dir, Options{Train: func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+			if n++; n == stop {
+				cancel()
+				return train.Result{}, &execute.Failure{Cause: execute.Cancelled, Message: "stopped"}
+			}
+			return pretend(ctx, j, tell)
+		}})
+		if _, err := Run(ctx, smallPlan(), o); !errors.Is(err, context.Canceled) {
+			t.Fatalf("stopped at training %d: %v", stop, err)
+		}
+		if again := tables(t, options(t, dir, Options{Workers: 2})); again != whole {
+			t.Errorf("stopped at training %d and continued:\n%s\nunbroken:\n%s", stop, again, whole)
+		}
+	}
+}
+
+func TestNothingIsTrainedTwice(t *testing.T) {
+	dir := t.TempDir()
+	tables(t, options(t, dir, Options{}))
+	var n atomic.Int32
+	tables(t, options(t, dir, Options{Train: func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+		n.Add(1)
+		return pretend(ctx, j, tell)
+	}}))
+	if n.Load() != 0 {
+		t.Errorf("%d trainings were repeated", n.Load())
+	}
+}
+
+func TestFailedTrialsAreRecordedAndTheSearchGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	out, err := Run(context.Background(), smallPlan(), options(t, dir, Options{Train: func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+		if strings.Contains(j.Name, "random-c1r0") || strings.Contains(j.Name, "halving-c2r0") {
+			return train.Result{}, &execute.Failure{Cause: execute.NaN, Message: "diverged"}
+		}
+		return pretend(ctx, j, tell)
+	}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed []string
+	for _, e := range out.Failures {
+		failed = append(failed, e.Trial.ID+" "+e.Cause)
+	}
+	if got := strings.Join(failed, ","); got != "halving-c2r0 nan,random-c1r0 nan" {
+		t.Errorf("failures %s", got)
+	}
+	events, _, err := journal.Read(filepath.Join(dir, "journal.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := 0
+	for _, e := range events {
+		if e.Kind == journal.Result && e.Study == "random" {
+			results++
+		}
+	}
+	if results != 2 {
+		t.Errorf("%d of the 2 other random trials have results", results)
+	}
+}
+
+func TestBadDataEndsTheRun(t *testing.T) {
+	_, err := Run(context.Background(), smallPlan(), options(t, t.TempDir(), Options{Train: func(context.Context, train.Job, func(train.Epoch)) (train.Result, error) {
+		return train.Result{}, &execute.Failure{Cause: execute.BadData, Message: "case_1.nii.gz has NaN voxels"}
+	}}))
+	if err == nil || !strings.Contains(err.Error(), "case_1.nii.gz") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnotherPlanIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	tables(t, options(t, dir, Options{}))
+	p := smallPlan()
+	p.Seed++
+	if _, err := Run(context.Background(), p, options(t, dir, Options{})); !errors.Is(err, ErrOtherPlan) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPromotedTrialsContinueTheirParents(t *testing.T) {
+	seeds := map[string]uint64{}
+	_, err := Run(context.Background(), smallPlan(), options(t, t.TempDir(), Options{Train: func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+		config := rungSuffix.ReplaceAllString(filepath.Base(filepath.Dir(j.Directory)), "") + fmt.Sprint(j.Fold)
+		if strings.HasPrefix(config, "halving") {
+			if old, ok := seeds[config]; ok && old != j.Seed {
+				t.Errorf("%s: another seed at a higher rung", config)
+			}
+			seeds[config] = j.Seed
+			if promoted := j.Epochs > 1 && j.Fold == 0; promoted != (j.Parent != "") {
+				t.Errorf("%s to epoch %d: parent %q", config, j.Epochs, j.Parent)
+			}
+		}
+		return pretend(ctx, j, tell)
+	}}))
+	if err != nil || len(seeds) != 5 { // four configurations on fold 0, the incumbent on fold 1 too
+		t.Errorf("%v, %d seeds: %v", err, len(seeds), seeds)
+	}
+}
