@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 
+	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
 	"runspec/compiler/plan"
@@ -98,7 +99,7 @@ func writePhantoms(ctx context.Context, dir string, p plan.Phantom) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "dataset.json"), append(b, '\n'), 0o644)
+	return renameio.WriteFile(filepath.Join(dir, "dataset.json"), append(b, '\n'), 0o644, renameio.WithTempDir(dir))
 }
 
 func phantomID(i int) string { return fmt.Sprintf("phantom_%03d", i+1) }
