@@ -85,9 +85,11 @@ type LossGradient struct {
 
 func (LossGradient) shape(in [][]int) ([]int, error) { return in[0], rank(in, 5, 4, 1, 0) }
 
-// WeightedSum adds scalars, each times its weight; one of weight 0 gets no
-// gradient.
-type WeightedSum struct{ Weights []float64 }
+// WeightedSum adds scalars, each times its weight.
+type WeightedSum struct {
+	all
+	Weights []float64
+}
 
 func (s WeightedSum) shape(in [][]int) ([]int, error) {
 	if len(in) != len(s.Weights) {
@@ -96,20 +98,10 @@ func (s WeightedSum) shape(in [][]int) ([]int, error) {
 	return []int{}, rank(in, make([]int, len(in))...)
 }
 
-func (s WeightedSum) differentiable(n int) []bool {
-	d := make([]bool, n)
-	for i, w := range s.Weights {
-		d[i] = w != 0
-	}
-	return d
-}
-
 func (s WeightedSum) gradient(t *tape, in []*gorgonia.Node, _, dy *gorgonia.Node) []*gorgonia.Node {
 	grads := make([]*gorgonia.Node, len(in))
 	for i, w := range s.Weights {
-		if w != 0 {
-			grads[i] = t.apply(Scale{Factor: w}, dy)
-		}
+		grads[i] = t.apply(Scale{Factor: w}, dy)
 	}
 	return grads
 }

@@ -10,6 +10,7 @@ import (
 
 	"runspec/compiler/unet"
 	"runspec/runtime/engine"
+	"runspec/runtime/engine/cpu"
 	"runspec/runtime/engine/reference"
 	"runspec/runtime/internal/golden"
 	"runspec/runtime/train"
@@ -21,6 +22,7 @@ var executors = []struct {
 	new  func(*engine.Program) (engine.Executor, error)
 }{
 	{"reference", reference.New},
+	{"cpu", func(p *engine.Program) (engine.Executor, error) { return cpu.New(p, cpu.Options{Threads: 2}) }},
 }
 
 var networks = []string{

@@ -53,9 +53,7 @@ func (c *call) compute() error {
 		c.lossGradient(op.Objective)
 	case engine.WeightedSum:
 		for i, w := range op.Weights {
-			if w != 0 { // 0 times infinity is not a number
-				c.out[0] += w * c.in[i][0]
-			}
+			c.out[0] += w * c.in[i][0]
 		}
 	case engine.Scale:
 		c.out[0] = op.Factor * c.in[0][0]
