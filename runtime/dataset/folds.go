@@ -33,15 +33,12 @@ func Folds(n int) ([]Fold, error) {
 	return folds, nil
 }
 
-// SplitOf is the split of the cases, whose IDs ascend bytewise, that nnU-Net uses
-// for a fold's number: one of Folds below five; from five on, four fifths drawn
-// at random (RandomState(12345 + number)) are for training, in the order drawn,
-// and the rest validate.
-func SplitOf(ids []string, number int) (Fold, error) {
-	n := len(ids)
+// NewFold is the split of n cases that nnU-Net uses for a fold's number: one of
+// Folds below five; from five on, four fifths drawn at random
+// (RandomState(12345 + number)) are for training, in the order drawn, and the
+// rest validate.
+func NewFold(n, number int) (Fold, error) {
 	switch {
-	case !slices.IsSorted(ids):
-		return Fold{}, fmt.Errorf("fold %d: the case IDs are not in bytewise order", number)
 	case number < 0:
 		return Fold{}, fmt.Errorf("fold %d: folds are numbered from 0", number)
 	case n < 2:

@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,7 +44,7 @@ func TestFoldsFromFiveOnAreRandom(t *testing.T) {
 		a, b, _ := strings.Cut(strings.TrimPrefix(text, "fold"), "_n")
 		number, _ := strconv.Atoi(a)
 		n, _ := strconv.Atoi(b)
-		fold, err := SplitOf(numbered(n), number)
+		fold, err := NewFold(n, number)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,27 +79,15 @@ func TestFoldsOfTask04(t *testing.T) {
 	}
 }
 
-// numbered gives n IDs in order.
-func numbered(n int) []string {
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = fmt.Sprintf("case_%05d", i)
-	}
-	return ids
-}
-
 func TestFoldsRefuse(t *testing.T) {
 	for _, c := range []struct{ n, fold int }{{4, 0}, {10, -1}, {1, 6}} {
-		if f, err := SplitOf(numbered(c.n), c.fold); err == nil {
+		if f, err := NewFold(c.n, c.fold); err == nil {
 			t.Errorf("%d cases, fold %d: %v instead of an error", c.n, c.fold, f)
 		}
 	}
-	if f, err := SplitOf([]string{"b", "a", "c", "d", "e"}, 0); err == nil {
-		t.Errorf("unsorted IDs: %v instead of an error", f)
-	}
 	for _, number := range []int{0, 4} { // one of the five
 		folds, _ := Folds(12)
-		if f, err := SplitOf(numbered(12), number); err != nil || !slices.Equal(f.Validation, folds[number].Validation) {
+		if f, err := NewFold(12, number); err != nil || !slices.Equal(f.Validation, folds[number].Validation) {
 			t.Errorf("fold %d: %v %v", number, f, err)
 		}
 	}
