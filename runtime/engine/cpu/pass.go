@@ -16,7 +16,7 @@ type pass struct {
 	size     int         // of the slab, in floats
 	values   [][]float32 // per node, once bound
 	scalars  []float64   // per node with an empty shape
-	program  []func() error
+	steps    []func() error
 	feed     feed
 	bound    *float32 // the slab that values point into
 }
