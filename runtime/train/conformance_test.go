@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -221,10 +222,16 @@ func (c conformance) logits(t *testing.T) {
 		}
 		for i, got := range all {
 			file := fmt.Sprintf("logits_%s_%d.npy", mode.name, i)
+			if !c.has(file) {
+				continue
+			}
 			compareLogits(t, file, got, channelsLast(golden.NPY(t, c.dir+"/"+file)))
 		}
 	}
-	want := channelsLast(golden.NPY(t, c.dir+"/logits_eval_nods.npy"))
+	want := channelsLast(golden.NPY(t, c.dir+"/logits_eval_0.npy"))
+	if c.has("logits_eval_nods.npy") {
+		want = channelsLast(golden.NPY(t, c.dir+"/logits_eval_nods.npy"))
+	}
 	got, err := e.Predict(c.batch.Image)
 	if err != nil {
 		t.Fatal(err)
@@ -290,6 +297,9 @@ func (c conformance) losses(t *testing.T) {
 // gradients are read from the momentum buffer after one step without decay.
 func (c conformance) gradients(t *testing.T) {
 	for _, name := range []string{"dice_ce", "dice_batchdice", "topk10"} {
+		if name != "dice_ce" && !c.has("grads_"+name+".safetensors") {
+			continue
+		}
 		e := c.executor(t, lossCases[name], engine.Optimizer{Kind: engine.SGD, Momentum: 0.9}, 1)
 		if _, err := e.Step(c.batch, 0); err != nil {
 			t.Fatal(err)
@@ -385,6 +395,9 @@ func (c conformance) compareState(t *testing.T, name string, s engine.State, rat
 		}
 		return
 	}
+	if !c.has("params_after3_" + name + "_sums.json") {
+		return
+	}
 	var sums map[string][2]float64
 	golden.JSON(t, c.dir+"/params_after3_"+name+"_sums.json", &sums)
 	for _, p := range c.network.Parameters {
@@ -414,9 +427,10 @@ func (c conformance) compareBuffers(t *testing.T, file string, s engine.State) {
 	}
 }
 
+// has says whether a file was recorded, or kept in the committed subset.
 func (c conformance) has(file string) bool {
-	for _, root := range []string{"../../../shared/reference/nnunet/", "../internal/golden/testdata/nnunet/"} {
-		if _, err := os.Stat(root + c.dir + "/" + file); err == nil {
+	for _, root := range []string{"../../../shared/reference/nnunet", "../internal/golden/testdata/nnunet"} {
+		if _, err := os.Stat(filepath.Join(root, c.dir, file)); err == nil {
 			return true
 		}
 	}
