@@ -1,0 +1,75 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"runspec/compiler/plan"
+	"runspec/runtime/journal"
+	"runspec/runtime/search"
+)
+
+// notes say under the table what its numbers are of.
+func notes(p *plan.Plan, d plan.Dataset, events []journal.Event, trainings []training) []string {
+	out := []string{weights(p) + " Hours and epochs are of one training, the mean over folds."}
+	for _, t := range trainings {
+		if t.cause != "" {
+			out = append(out, fmt.Sprintf("%s failed: %s.", t.id, strings.TrimSuffix(t.cause, ".")))
+		} else if n := len(t.folds); n > 0 && n < len(p.Folds) {
+			out = append(out, fmt.Sprintf("%s has results of %d of the %d folds so far, %s; it is not compared with trainings of other folds.", t.id, n, len(p.Folds), list(t.numbers())))
+		}
+		if t.kind == Incumbent {
+			out = append(out, study(t, journal.History(events, d.Name, t.id)))
+		}
+	}
+	return out
+}
+
+func weights(p *plan.Plan) string {
+	if p.Training.ValidateWith == "final" {
+		return "Weights of the last epoch."
+	}
+	return "Weights of the epoch with the best pseudo-Dice."
+}
+
+// study sums a search up: how many trials there were, and which won.
+func study(t training, history []search.Observation) string {
+	ended, failures := map[string]bool{}, map[string]bool{}
+	configurations := map[string]bool{}
+	for _, o := range history {
+		ended[o.ID], configurations[o.Key] = true, true
+		if o.Failed {
+			failures[o.ID] = true
+		}
+	}
+	for _, o := range history {
+		if !o.Failed {
+			delete(failures, o.ID)
+		}
+	}
+	text := fmt.Sprintf("%s: %s of %s", t.id, plural(len(ended), "trial"), plural(len(configurations), "configuration"))
+	if len(failures) > 0 {
+		text += fmt.Sprintf(", %d failed", len(failures))
+	}
+	if t.trial.ID == "" {
+		return text + "; no incumbent."
+	}
+	return fmt.Sprintf("%s; incumbent %s at %d epochs (%s).", text, t.trial.ID, t.trial.Epochs, settings(t))
+}
+
+func settings(t training) string {
+	var out []string
+	for name, v := range t.trial.Configuration {
+		out = append(out, name+"="+v.String())
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

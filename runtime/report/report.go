@@ -1,0 +1,148 @@
+// Package report compares what a plan's trainings reached: nnU-Net's defaults
+// and each search's incumbent, one table per data set, beside the published
+// numbers. It reads the plan and the journal's events and nothing else, neither
+// clock nor data, so the same run gives the same tables for ever.
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"runspec/compiler/plan"
+	"runspec/runtime/journal"
+)
+
+// Version is the format of a Report in JSON.
+const Version = "runspec/report/v1"
+
+// Report is the comparison of an experiment.
+type Report struct {
+	Version    string  `json:"version"`
+	Experiment string  `json:"experiment"`
+	Tables     []Table `json:"tables"` // one per data set, in the plan's order
+}
+
+// Table compares trainings on one data set.
+type Table struct {
+	Title   string   `json:"title"`
+	Dataset string   `json:"dataset"`
+	Columns []Column `json:"columns"`
+	Rows    []Row    `json:"rows"` // baselines, incumbents, published
+	Notes   []string `json:"notes"`
+}
+
+// Column is one quantity.
+type Column struct {
+	ID   string `json:"id"` // "dice/Anterior", "dice", "difference", "folds", "epochs", "hours", "pflop", "parameters"
+	Name string `json:"name"`
+}
+
+// RowKind says where a row's numbers come from.
+type RowKind string
+
+// The kinds of row.
+const (
+	Baseline  RowKind = "baseline"
+	Incumbent RowKind = "incumbent"
+	Published RowKind = "published" // by others, with their budget
+)
+
+// Row is one training, or what was published of one.
+type Row struct {
+	ID    string  `json:"id"` // baseline, study, or column of the published table
+	Kind  RowKind `json:"kind"`
+	Name  string  `json:"name"`  // what was really trained
+	Cells []Cell  `json:"cells"` // in the order of Columns
+}
+
+// Cell is one number. It is rounded to what Text shows, so that no rendering
+// says more than another; the journal has the rest.
+type Cell struct {
+	Value *float64 `json:"value"`        // nil: missing
+	SD    *float64 `json:"sd,omitempty"` // sample standard deviation over folds; nil: fewer than two
+	Text  string   `json:"text"`
+}
+
+// New makes the tables. Events of a data set, study or baseline that the plan
+// does not have are an error: the journal belongs to another plan.
+func New(p *plan.Plan, events []journal.Event) (Report, error) {
+	if err := belong(p, events); err != nil {
+		return Report{}, fmt.Errorf("report: %w", err)
+	}
+	literature, err := readPublished()
+	if err != nil {
+		return Report{}, fmt.Errorf("report: published numbers: %w", err)
+	}
+	r := Report{Version: Version, Experiment: p.Name, Tables: []Table{}}
+	for _, d := range p.Datasets {
+		r.Tables = append(r.Tables, table(p, d, events, literature))
+	}
+	return r, nil
+}
+
+// belong checks that every event's names stand in the plan.
+func belong(p *plan.Plan, events []journal.Event) error {
+	datasets, studies, baselines := map[string]bool{}, map[string]bool{"": true}, map[string]bool{"": true}
+	for _, d := range p.Datasets {
+		datasets[d.Name] = true
+	}
+	for _, s := range p.Studies {
+		studies[s.Name] = true
+	}
+	for _, b := range p.Baselines {
+		baselines[b.Name] = true
+	}
+	for _, e := range events {
+		if !datasets[e.Dataset] || !studies[e.Study] || !baselines[e.Baseline] {
+			return fmt.Errorf("event %d of the journal is of data set %q, study %q, baseline %q, which plan %s does not have; the journal belongs to another plan",
+				e.Sequence, e.Dataset, e.Study, e.Baseline, p.Name)
+		}
+	}
+	return nil
+}
+
+func table(p *plan.Plan, d plan.Dataset, events []journal.Event, literature published) Table {
+	trainings := gather(p, d, events)
+	labels := foreground(d, trainings)
+	t := Table{
+		Title:   fmt.Sprintf("%s: Dice on the validation cases, mean ± standard deviation over folds %s", d.Name, list(p.Folds)),
+		Dataset: d.Name, Columns: columns(p, labels),
+	}
+	against := reference(p, trainings)
+	for _, tr := range trainings {
+		t.Rows = append(t.Rows, tr.row(p, labels, against))
+	}
+	t.Notes = notes(p, d, events, trainings)
+	if p.Report.Published {
+		rows, note := literature.rows(p, d, labels)
+		t.Rows = append(t.Rows, rows...)
+		t.Notes = append(t.Notes, note...)
+	}
+	return t
+}
+
+// columns are the same for every row of a table. Under the plan's cost "model"
+// the reproducible cost stands beside the measured hours.
+func columns(p *plan.Plan, labels []string) []Column {
+	var out []Column
+	for _, l := range labels {
+		out = append(out, Column{"dice/" + l, "Dice " + l})
+	}
+	out = append(out, Column{"dice", "Dice mean"})
+	against := "baseline"
+	for _, b := range p.Baselines {
+		if b.Name == p.Report.Against {
+			against = b.Name
+		}
+	}
+	out = append(out, Column{"difference", "Against " + against}, Column{"folds", "Folds"}, Column{"epochs", "Epochs"}, Column{"hours", "Hours"})
+	if p.Cost == plan.CostModel {
+		out = append(out, Column{"pflop", "PFLOP"})
+	}
+	return append(out, Column{"parameters", "Parameters"})
+}
+
+// list prints "0, 1, 2".
+func list(folds []int) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(folds), " ", ", "), "[]")
+}

@@ -1,0 +1,329 @@
+package report
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"flag"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"runspec/compiler/nnunet"
+	"runspec/compiler/plan"
+	"runspec/compiler/space"
+	"runspec/runtime/internal/golden"
+	"runspec/runtime/journal"
+	"runspec/runtime/search"
+)
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+func example() (*plan.Plan, []journal.Event) {
+	labels := func(names ...string) (out []nnunet.Label) {
+		for i, n := range names {
+			out = append(out, nnunet.Label{Name: n, Values: []int{i}})
+		}
+		return out
+	}
+	p := &plan.Plan{
+		Name: "example", Folds: []int{0, 1}, Cost: plan.CostMeasured,
+		Datasets: []plan.Dataset{
+			{Name: "Dataset004_Hippocampus", Published: "D04", Description: nnunet.Dataset{Labels: labels("background", "Anterior", "Posterior")}},
+			{Name: "Dataset999_Phantom", Description: nnunet.Dataset{Labels: labels("background", "organ", "void"), Ignore: 2}},
+		},
+		Training:  plan.Training{ValidateWith: "final"},
+		Baselines: []plan.Baseline{{Name: "nnunet/Conv", Planner: nnunet.ConvPlanner}, {Name: "nnunet/ResEncM", Planner: nnunet.ResEncMPlanner}},
+		Studies:   []plan.Study{{Name: "hpo"}, {Name: "wide|hpo"}},
+		Report:    plan.Report{Against: "nnunet/Conv", Published: true},
+	}
+	fold := func(n int, hours float64, epochs int, dice ...float64) journal.FoldResult {
+		f := journal.FoldResult{Fold: n, Dice: map[string]journal.Score{}, Cost: journal.Cost{Hours: journal.Score(hours), Epochs: epochs, FLOPs: 2e15}}
+		sum := 0.0
+		for i, name := range []string{"Anterior", "Posterior"} {
+			f.Dice[name] = journal.Score(dice[i])
+			sum += dice[i] / 2
+		}
+		f.MeanDice = journal.Score(sum)
+		return f
+	}
+	result := func(iterations int, folds ...journal.FoldResult) *journal.TrialResult {
+		return &journal.TrialResult{Objectives: []journal.Score{1 - folds[0].Dice["Anterior"]}, Folds: folds, Parameters: 351234, Features: 8, Iterations: iterations}
+	}
+	trial := func(study string, c string) search.Trial {
+		return search.Trial{ID: study + "-" + c, Study: study, Key: c[:2], Epochs: 40,
+			Configuration: space.Configuration{"initial_lr": space.Number(0.005), "optimizer": space.Text("SGD")}}
+	}
+	events := []journal.Event{
+		{Kind: journal.Start, Baseline: "nnunet/Conv"},
+		{Kind: journal.FoldDone, Baseline: "nnunet/Conv", Result: result(2000, fold(0, 0.5, 40, 0.85, 0.83))},
+		{Kind: journal.Result, Baseline: "nnunet/Conv", Result: result(2000, fold(0, 0.5, 40, 0.85, 0.83), fold(1, 0.7, 40, 0.87, 0.84))},
+		{Kind: journal.Start, Baseline: "nnunet/ResEncM"},
+		{Kind: journal.Failure, Baseline: "nnunet/ResEncM", Cause: "the loss is not finite in epoch 3"},
+		{Kind: journal.Result, Study: "hpo", Trial: trial("hpo", "c0r1"), Result: result(2000, fold(0, 0.5, 40, 0.85, 0.83))},
+		{Kind: journal.Failure, Study: "hpo", Trial: trial("hpo", "c1r1"), Cause: "killed"},
+		{Kind: journal.Result, Study: "hpo", Trial: trial("hpo", "c2r1"), Result: result(2000, fold(0, 0.5, 40, 0.88, 0.86))},
+		{Kind: journal.FoldDone, Study: "hpo", Trial: trial("hpo", "c2r1"), Result: result(2000, fold(1, 0.75, 40, 0.87, 0.85))},
+		{Kind: journal.Result, Study: "wide|hpo", Trial: trial("wide|hpo", "c0r1"), Result: result(2000, fold(0, 12.34, 40, 0.9, math.NaN()), fold(3, 1, 40, 0.1, 0.1))},
+	}
+	for i := range events {
+		events[i].Sequence, events[i].Dataset = i+1, "Dataset004_Hippocampus"
+	}
+	return p, events
+}
+
+func build(t *testing.T, p *plan.Plan, events []journal.Event) Report {
+	t.Helper()
+	r, err := New(p, events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestRenderings(t *testing.T) {
+	r := build(t, func() *plan.Plan { p, _ := example(); return p }(), func() []journal.Event { _, e := example(); return e }())
+	for name, write := range map[string]func(io.Writer) error{
+		"report.txt": r.Terminal, "report.md": r.Markdown, "report.csv": r.CSV, "report.json": r.JSON,
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != string(want) {
+			t.Errorf("%s differs from %s; see go test -update:\n%s", name, path, b.String())
+		}
+	}
+}
+
+// cells of one row, by column.
+func cells(t *testing.T, table Table, id string) map[string]Cell {
+	t.Helper()
+	for _, r := range table.Rows {
+		if r.ID == id {
+			if len(r.Cells) != len(table.Columns) {
+				t.Fatalf("row %s has %d cells for %d columns", id, len(r.Cells), len(table.Columns))
+			}
+			out := map[string]Cell{}
+			for i, c := range table.Columns {
+				out[c.ID] = r.Cells[i]
+			}
+			return out
+		}
+	}
+	t.Fatalf("no row %s", id)
+	return nil
+}
+
+func TestNumbers(t *testing.T) {
+	p, events := example()
+	table := build(t, p, events).Tables[0]
+	for id, want := range map[string]map[string]string{
+		// (0.85, 0.87): sd with n-1 = 0.0141; means 0.84 and 0.855
+		"nnunet/Conv":    {"dice/Anterior": "0.8600 ± 0.0141", "dice": "0.8475 ± 0.0106", "difference": "–", "folds": "2", "epochs": "40", "hours": "0.600", "parameters": "351234"},
+		"nnunet/ResEncM": {"dice/Anterior": "–", "dice": "–", "difference": "–", "folds": "0 of 2", "epochs": "–", "hours": "–", "parameters": "–"},
+		"hpo":            {"dice": "0.8650 ± 0.0071", "difference": "+0.0175", "folds": "2"},
+		"wide|hpo":       {"dice/Anterior": "0.9000 ± –", "dice/Posterior": "–", "dice": "–", "difference": "–", "folds": "1 of 2", "hours": "12.3"},
+		"Conv":           {"dice/Anterior": "0.8985", "dice/Posterior": "0.8823", "dice": "0.8904", "difference": "–", "folds": "5", "epochs": "1000", "hours": "1.690", "parameters": "–"},
+		"HPO":            {"dice": "0.8937", "difference": "+0.0033", "epochs": "111", "hours": "0.210"},
+		"HPO+NAS":        {"dice/Anterior": "0.9030", "dice": "0.8946", "difference": "+0.0042", "epochs": "1000", "hours": "3.000"},
+	} {
+		got := cells(t, table, id)
+		for column, text := range want {
+			if got[column].Text != text {
+				t.Errorf("%s, %s: %q, want %q", id, column, got[column].Text, text)
+			}
+		}
+	}
+}
+
+func TestNamesSayWhatWasTrained(t *testing.T) {
+	p, events := example()
+	want := []string{
+		"nnU-Net default, 8 features, 2000 iterations", "nnU-Net ResEncM, failed",
+		"hpo incumbent, 8 features, 2000 iterations", "wide|hpo incumbent, 8 features, 2000 iterations",
+		"Published: nnU-Net default, 1000 epochs × 250 iterations",
+	}
+	tables := build(t, p, events).Tables
+	for i, w := range want {
+		if got := tables[0].Rows[i].Name; got != w {
+			t.Errorf("row %d: %q, want %q", i, got, w)
+		}
+	}
+	if got := tables[1].Rows[0].Name; got != "nnU-Net default, not trained" {
+		t.Errorf("untrained: %q", got)
+	}
+	if got := tables[1].Rows[2].Name; got != "hpo, no incumbent" {
+		t.Errorf("study without trials: %q", got)
+	}
+	if n := len(tables[1].Rows); n != 4 {
+		t.Errorf("%d rows for a data set of which nothing was published, want 4", n)
+	}
+}
+
+// A difference between trainings of different folds would be one of tasks.
+func TestDifferenceNeedsEqualFolds(t *testing.T) {
+	p, events := example()
+	table := build(t, p, events[:2]).Tables[0] // the default has fold 0 alone
+	if got := cells(t, table, "nnunet/Conv"); got["folds"].Text != "1 of 2" || got["dice"].Text != "0.8400 ± –" {
+		t.Errorf("%+v", got)
+	}
+	table = build(t, p, append(events[:2:2], events[7], events[8])).Tables[0]
+	if got := cells(t, table, "hpo")["difference"].Text; got != dash {
+		t.Errorf("difference %s between folds 0, 1 and fold 0", got)
+	}
+}
+
+func TestAFoldTrainedAgainCountsOnce(t *testing.T) {
+	p, events := example()
+	want := build(t, p, events)
+	again := events[2]
+	again.Sequence = len(events) + 1
+	got := build(t, p, append(events, again))
+	a, _ := json.Marshal(want)
+	b, _ := json.Marshal(got)
+	if !bytes.Equal(a, b) {
+		t.Error("a repeated result changes the tables")
+	}
+}
+
+func TestModelCostHasItsColumn(t *testing.T) {
+	p, events := example()
+	p.Cost = plan.CostModel
+	table := build(t, p, events).Tables[0]
+	if got := cells(t, table, "nnunet/Conv")["pflop"].Text; got != "2.000" {
+		t.Errorf("PFLOP %s", got)
+	}
+	cells(t, table, "HPO")
+}
+
+func TestRoundingLeavesNoNegativeZero(t *testing.T) {
+	if c := signed(-0.00001); c.Text != "0.0000" || math.Signbit(*c.Value) {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestJournalOfAnotherPlan(t *testing.T) {
+	p, events := example()
+	for _, spoil := range []func(*journal.Event){
+		func(e *journal.Event) { e.Dataset = "Dataset001_BrainTumour" },
+		func(e *journal.Event) { e.Baseline = "nnunet/ResEncL" },
+		func(e *journal.Event) { e.Study = "nas" },
+	} {
+		other := append([]journal.Event(nil), events...)
+		spoil(&other[3])
+		if _, err := New(p, other); err == nil || !strings.Contains(err.Error(), "event 4") {
+			t.Errorf("error %v, want one on event 4", err)
+		}
+	}
+}
+
+// Each rendering shows the same numbers.
+func TestRenderingsAgree(t *testing.T) {
+	p, events := example()
+	dir := filepath.Join(t.TempDir(), "run")
+	paths, err := build(t, p, events).WriteAll(dir)
+	if err != nil || len(paths) != 3 {
+		t.Fatal(paths, err)
+	}
+	text := map[string]string{}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text[filepath.Base(path)] = string(b)
+	}
+	var r Report
+	if err := json.Unmarshal([]byte(text["report.json"]), &r); err != nil {
+		t.Fatal(err)
+	}
+	records, err := csv.NewReader(strings.NewReader(text["report.csv"])).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var terminal bytes.Buffer
+	if err := r.Terminal(&terminal); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, table := range r.Tables {
+		for _, row := range table.Rows {
+			n++
+			record := strings.Join(records[n], ";") + ";"
+			for i, c := range row.Cells {
+				if !strings.Contains(text["report.md"], "| "+c.Text+" |") || !strings.Contains(terminal.String(), c.Text) {
+					t.Errorf("%s, %s: %s is not in every rendering", row.Name, table.Columns[i].ID, c.Text)
+				}
+				if c.Value != nil && !strings.Contains(record, ";"+plain(c.Value)+";") {
+					t.Errorf("%s, %s: %s is not in the CSV: %s", row.Name, table.Columns[i].ID, plain(c.Value), record)
+				}
+			}
+		}
+	}
+	if n+1 != len(records) {
+		t.Errorf("%d records, want %d rows and a head", len(records), n)
+	}
+}
+
+func TestPublishedNumbersAreTheAuthors(t *testing.T) {
+	raw, err := os.ReadFile(golden.Shared(t, "reference/autonnunet/published_results.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want published
+	if err := json.Unmarshal(raw, &want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readPublished()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Source, want.Epochs = got.Source, got.Epochs
+	a, _ := json.Marshal(want)
+	b, _ := json.Marshal(got)
+	if !bytes.Equal(a, b) {
+		t.Error("published.json differs from the reference")
+	}
+	raw, err = os.ReadFile(golden.Shared(t, "reference/autonnunet/incumbents.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var incumbents map[string]map[string]struct {
+		Epochs float64 `json:"num_epochs"`
+	}
+	if err := json.Unmarshal(raw, &incumbents); err != nil {
+		t.Fatal(err)
+	}
+	for dataset, studies := range incumbents {
+		for study, key := range map[string]string{"hpo": "HPO", "hpo_nas": "HPO+NAS", "hpo_hnas": "HPO+HNAS"} {
+			if e := int(math.RoundToEven(studies[study].Epochs)); e != got.Epochs[dataset][key] {
+				t.Errorf("%s %s: %d epochs, want %d", dataset, key, got.Epochs[dataset][key], e)
+			}
+		}
+	}
+}
+
+func TestReadOnlyDirectoryIsNamed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "run")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p, events := example()
+	if _, err := build(t, p, events).WriteAll(filepath.Join(file, "report")); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("error %v, want one that names %s", err, file)
+	}
+}
