@@ -1,12 +1,201 @@
 package compiler
 
 import (
+	"slices"
+	"strings"
+
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/errors"
 
 	"runspec/compiler/diag"
 )
 
-// check compares an experiment with the schema.
+// checker compares an experiment with the schema, field by field. CUE's own
+// validation stops short: a conflict in one field hides unknown and missing
+// fields beside it. So the checker judges each field by its conjuncts, what
+// the user wrote and what the schema says, and asks CUE's errors only for what
+// that leaves unsaid.
+type checker struct {
+	s     *source
+	found diag.Diagnostics
+	told  []string // paths with a diagnostic
+}
+
 func check(s *source) diag.Diagnostics {
-	return s.cueErrors(s.value.Validate(cue.Concrete(true)), diag.Invalid)
+	root := s.root()
+	if err := s.value.Err(); err != nil && !fieldsOf(s.value).Next() {
+		return s.cueErrors(err)
+	}
+	if !governed(root) {
+		return diag.Diagnostics{s.noExperiment("It does not embed the language's #Experiment.")}
+	}
+	err := s.value.Validate(cue.Concrete(true))
+	if err == nil {
+		return nil // nothing hides anything
+	}
+	c := &checker{s: s}
+	c.tags()
+	c.structure(root)
+	c.rest(err)
+	return c.found
+}
+
+// governed says whether the schema speaks about any of a struct's fields.
+func governed(n node) bool {
+	for it := fieldsOf(n.value); it.Next(); {
+		if it.Selector().LabelType() != cue.StringLabel {
+			continue
+		}
+		if _, ours := n.child(it).sides(); len(ours) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// fieldsOf iterates over the fields of a struct, also an erroneous one; those
+// that the schema demands or admits are there as constraints.
+func fieldsOf(v cue.Value) *cue.Iterator {
+	it, err := v.Fields(cue.All())
+	if err != nil {
+		return &cue.Iterator{}
+	}
+	return it
+}
+
+func (n node) child(it *cue.Iterator) node {
+	return node{s: n.s, parent: &n, name: it.Selector().Unquoted(), value: it.Value()}
+}
+
+// sides splits the conjuncts of a value into the user's and the language's.
+func (n node) sides() (users, ours []cue.Value) {
+	for _, c := range conjuncts(n.value) {
+		if n.s.users(c.Pos()) {
+			users = append(users, c)
+		} else {
+			ours = append(ours, c)
+		}
+	}
+	return users, ours
+}
+
+// structure checks the fields of a struct. What a wrong kind brings with it
+// can't be judged, so then the kind alone is.
+func (c *checker) structure(n node) {
+	before := len(c.found)
+	if c.fields(n, true); len(c.found) == before {
+		c.fields(n, false)
+	}
+}
+
+// fields checks the field "kind" of a struct, or all others.
+func (c *checker) fields(n node, kind bool) {
+	for it := fieldsOf(n.value); it.Next(); {
+		if it.Selector().LabelType() != cue.StringLabel || kind != (it.Selector().Unquoted() == "kind") {
+			continue
+		}
+		child := n.child(it)
+		switch {
+		case it.FieldType()&cue.RequiredConstraint != 0:
+			c.missing(n, child)
+		case it.FieldType()&cue.OptionalConstraint != 0:
+		default:
+			c.field(n, child)
+		}
+	}
+}
+
+func (c *checker) field(n, f node) {
+	users, ours := f.sides()
+	if len(ours) == 0 {
+		c.unknown(n, f)
+		return
+	}
+	c.judge(f, users, ours)
+}
+
+// judge checks a value that the schema knows.
+func (c *checker) judge(f node, users, ours []cue.Value) {
+	for _, u := range users {
+		if u.IncompleteKind() == cue.BottomKind && c.reference(f, u.Err()) {
+			return
+		}
+	}
+	want, have := kinds(ours), kinds(users)
+	switch {
+	case len(users) > 0 && want&have == 0:
+		c.wrongType(f, users, want)
+	case have == cue.StructKind, want == cue.StructKind:
+		c.structure(f)
+	case want == cue.ListKind:
+		c.elements(f)
+	default:
+		c.scalar(f, users, ours)
+	}
+}
+
+// kinds is the kind that all of some conjuncts admit.
+func kinds(vs []cue.Value) cue.Kind {
+	k := cue.TopKind
+	for _, v := range vs {
+		if i := v.IncompleteKind(); i != cue.BottomKind {
+			k &= i
+		}
+	}
+	return k
+}
+
+func (c *checker) elements(f node) {
+	before := len(c.found)
+	for _, e := range f.list() {
+		users, ours := e.sides()
+		if len(users) == 0 && e.value.Validate(cue.Concrete(true)) != nil {
+			c.tell(f, f.at(), diag.MissingField, "List too short", "%s lacks element %s, which must be %s. %s", f.title(), e.name, join(ours, constraint, ", "), doc(f.value))
+			return
+		}
+		c.judge(e, users, ours)
+	}
+	if err := f.value.Err(); err != nil && len(c.found) == before {
+		c.tell(f, f.at(), diag.OutOfBounds, "List of wrong length", "%s: %s. %s", f.title(), firstMessage(err), doc(f.value))
+	}
+}
+
+// path is the dotted path of a node, as CUE's errors have it.
+func (n node) path() string {
+	if n.parent == nil || n.parent.parent == nil {
+		return n.name
+	}
+	return n.parent.path() + "." + n.name
+}
+
+// tags checks the fields that take their values from the command line.
+func (c *checker) tags() {
+	for it := fieldsOf(c.s.value); it.Next(); {
+		a := it.Value().Attribute("tag")
+		if a.Err() != nil || it.Value().Validate(cue.Concrete(true)) == nil {
+			continue
+		}
+		name, _ := a.String(0)
+		given, choices := c.s.tags[name], []string(nil)
+		for _, v := range conjuncts(it.Value()) {
+			choices = append(choices, alternatives(v)...)
+		}
+		path := it.Selector().String()
+		n := node{s: c.s, parent: &node{s: c.s, value: c.s.value}, name: path, value: it.Value()}
+		c.tell(n, n.at(), diag.UnknownTag, "Unknown value of a tag", "The tag %s can't be %q. %s", name, given, remedy(given, choices, "It is one of "))
+	}
+}
+
+// rest tells the errors of CUE's whose paths have no diagnostic so far, above
+// or below.
+func (c *checker) rest(err error) {
+	for _, e := range errors.Errors(err) {
+		p := strings.Join(e.Path(), ".")
+		related := func(t string) bool {
+			return t == p || strings.HasPrefix(t, p+".") || strings.HasPrefix(p, t+".")
+		}
+		if !slices.ContainsFunc(c.told, related) {
+			c.found = append(c.found, c.s.cueErrors(e)...)
+		}
+	}
 }

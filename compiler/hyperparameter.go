@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
-	"cuelang.org/go/cue/format"
 
 	"runspec/compiler/diag"
 	"runspec/compiler/space"
@@ -110,13 +109,4 @@ func labels(v cue.Value) []string {
 		}
 	}
 	return out
-}
-
-// write prints a value as a person would in a spec.
-func write(v cue.Value) string {
-	b, err := format.Node(v.Syntax(cue.Raw()))
-	if err != nil {
-		return "?"
-	}
-	return strings.TrimSpace(string(b))
 }

@@ -8,9 +8,11 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	cueload "cuelang.org/go/cue/load"
+	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/mod/modfile"
 
 	"runspec/compiler/diag"
@@ -24,7 +26,9 @@ type source struct {
 	specDir  string // where the language's files are said to be
 	value    cue.Value
 	language cue.Value // package spec
-	text     map[string][]string
+	tags     map[string]string
+	text     map[string][]string // lines of the files that were looked at
+	tree     *ast.File           // of the spec
 }
 
 // module is the root of the module that the language itself is part of.
@@ -32,7 +36,7 @@ const module = "runspec.internal"
 
 // load reads the spec and evaluates it, offline.
 func load(path string, tags map[string]string) (*source, diag.Diagnostics) {
-	s := &source{path: path, text: map[string][]string{}}
+	s := &source{path: path, tags: tags, text: map[string][]string{}}
 	var err error
 	if s.file, err = filepath.Abs(path); err != nil {
 		return nil, unreadable(path, err)
@@ -42,6 +46,7 @@ func load(path string, tags map[string]string) (*source, diag.Diagnostics) {
 		return nil, unreadable(path, err)
 	}
 	s.text[s.file] = strings.Split(string(raw), "\n")
+	s.tree, _ = parser.ParseFile(s.file, raw) // as far as it goes; the loader tells the mistakes
 	config, err := configure(s.file, tags)
 	if err != nil {
 		return nil, unreadable(path, err)
@@ -55,7 +60,7 @@ func load(path string, tags map[string]string) (*source, diag.Diagnostics) {
 	if spec == nil {
 		return nil, diag.Diagnostics{s.noExperiment("It does not import the language.")}
 	}
-	s.specDir = spec.Dir
+	s.specDir = filepath.Dir(spec.BuildFiles[0].Filename)
 	s.language = ctx.BuildInstance(spec)
 	if err := s.language.Err(); err != nil {
 		panic(err)
@@ -67,7 +72,7 @@ func load(path string, tags map[string]string) (*source, diag.Diagnostics) {
 // imported finds the language among an instance's direct imports.
 func imported(inst *build.Instance) *build.Instance {
 	for _, i := range inst.Imports {
-		if strings.Split(i.ImportPath, "@")[0]+"" == language.ImportPath || strings.HasPrefix(i.ImportPath, language.ImportPath+":") {
+		if strings.Split(i.ImportPath, "@")[0] == language.ImportPath || strings.HasPrefix(i.ImportPath, language.ImportPath+":") {
 			return i
 		}
 	}

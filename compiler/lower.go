@@ -13,6 +13,7 @@ import (
 type lowering struct {
 	sources Sources
 	found   diag.Diagnostics
+	partial bool // a baseline is left out, since check objects to it
 }
 
 // lower reads a checked experiment into a plan, and checks what a schema can't
@@ -109,8 +110,12 @@ func (l *lowering) baselines(n node) []plan.Baseline {
 	var bs []plan.Baseline
 	for _, e := range n.list() {
 		name, ok := e.field("name").text()
-		planner, _ := e.field("planner").text()
-		if ok && slices.ContainsFunc(bs, func(b plan.Baseline) bool { return b.Name == name }) {
+		planner, known := e.field("planner").text()
+		if !ok || !known {
+			l.partial = true
+			continue
+		}
+		if slices.ContainsFunc(bs, func(b plan.Baseline) bool { return b.Name == name }) {
 			l.add(e, diag.Duplicate, "Repeated baseline", "A baseline named %q is in the list already. Rename or remove one.", name)
 			continue
 		}
@@ -134,7 +139,7 @@ func (l *lowering) report(n node, bs []plan.Baseline) plan.Report {
 	for i, b := range bs {
 		names[i] = b.Name
 	}
-	if !slices.Contains(names, r.Against) {
+	if !l.partial && !slices.Contains(names, r.Against) {
 		l.add(against, diag.UnknownBaseline, "Unknown baseline",
 			"No baseline of the experiment is named %q. %s", r.Against, remedy(r.Against, names, "The experiment has "))
 	}

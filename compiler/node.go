@@ -1,7 +1,8 @@
 package compiler
 
 import (
-	"strings"
+	"path/filepath"
+	"strconv"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
@@ -14,12 +15,11 @@ import (
 // says in its stead. Reading is tolerant: whatever check objects to reads as
 // absent, so that lower can go on and find the mistakes that remain.
 type node struct {
-	s       *source
-	parent  *node
-	name    string
-	value   cue.Value
-	fall    cue.Value // default; may not exist
-	element bool      // of a list
+	s      *source
+	parent *node
+	name   string
+	value  cue.Value
+	fall   cue.Value // default; may not exist
 }
 
 func (s *source) root() node {
@@ -92,15 +92,14 @@ func (n node) list() []node {
 	if !n.set() {
 		v = n.fall
 	}
-	it, err := v.List()
-	if err != nil {
-		return nil
-	}
 	var out []node
-	for i := 0; it.Next(); i++ {
-		out = append(out, node{s: n.s, parent: &n, name: it.Selector().String(), value: it.Value(), element: true})
+	for i := 0; ; i++ { // an erroneous list can't be iterated, but indexed
+		e := v.LookupPath(cue.MakePath(cue.Index(i)))
+		if !e.Exists() {
+			return out
+		}
+		out = append(out, node{s: n.s, parent: &n, name: strconv.Itoa(i), value: e})
 	}
-	return out
 }
 
 // fields gives the regular fields of a struct in the order of the source.
@@ -126,7 +125,7 @@ func (n node) label() diag.Range { return n.place(true) }
 func (n node) place(label bool) diag.Range {
 	for m := &n; m != nil; m = m.parent {
 		for _, c := range conjuncts(m.value) {
-			if r, ok := n.s.rangeOf(c.Source(), label); ok {
+			if r, ok := n.s.rangeOf(c.Source(), label, m.name); ok {
 				return r
 			}
 		}
@@ -151,26 +150,47 @@ func conjuncts(v cue.Value) []cue.Value {
 	return out
 }
 
-// rangeOf is the range of a syntax node of the user's own file.
-func (s *source) rangeOf(n ast.Node, label bool) (diag.Range, bool) {
-	if n == nil {
+// rangeOf is the range of a syntax node of the user's own file, or of the
+// label of the field of that name whose value it is part of.
+func (s *source) rangeOf(n ast.Node, label bool, name string) (diag.Range, bool) {
+	if n == nil || !s.users(n.Pos()) {
 		return diag.Range{}, false
 	}
-	if f, ok := n.(*ast.Field); ok {
+	f, ok := n.(*ast.Field)
+	if !ok && label {
+		f = s.fieldAround(n.Pos(), name)
+	}
+	switch {
+	case f != nil && label:
+		n = f.Label
+	case f != nil:
 		n = f.Value
-		if label {
-			n = f.Label
-		}
-	}
-	if !s.users(n.Pos()) {
-		return diag.Range{}, false
 	}
 	return s.span(n.Pos(), n.End()), true
 }
 
+// fieldAround is the innermost field of that name around a position of the spec.
+func (s *source) fieldAround(p token.Pos, name string) *ast.Field {
+	var found *ast.Field
+	if p.Filename() != s.file || s.tree == nil {
+		return nil
+	}
+	ast.Walk(s.tree, func(n ast.Node) bool {
+		f, ok := n.(*ast.Field)
+		if !ok {
+			return true
+		}
+		if l, _, err := ast.LabelName(f.Label); err == nil && l == name && f.Pos().Offset() <= p.Offset() && p.Offset() < f.End().Offset() {
+			found = f
+		}
+		return true
+	}, nil)
+	return found
+}
+
 // users says whether a position is in a file of the user's.
 func (s *source) users(p token.Pos) bool {
-	return p.IsValid() && p.Filename() != "" && !strings.HasPrefix(p.Filename(), s.specDir+string('/'))
+	return p.IsValid() && p.Filename() != "" && (s.specDir == "" || filepath.Dir(p.Filename()) != s.specDir)
 }
 
 func (s *source) span(from, to token.Pos) diag.Range {

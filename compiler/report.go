@@ -3,10 +3,8 @@ package compiler
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
-	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/token"
 
@@ -40,17 +38,61 @@ func (s *source) line(at diag.Range) string {
 }
 
 // cueErrors turns CUE's errors into diagnostics at places in the user's files.
-func (s *source) cueErrors(err error, code diag.Code) diag.Diagnostics {
+func (s *source) cueErrors(err error) diag.Diagnostics {
 	var ds diag.Diagnostics
 	for _, e := range errors.Errors(err) {
-		format, args := e.Msg()
-		detail := fmt.Sprintf(format, args...)
-		if p := strings.Join(e.Path(), "."); p != "" {
-			detail = p + ": " + detail
-		}
-		ds = append(ds, s.diagnostic(s.pick(e), code, "Invalid value", detail))
+		ds = append(ds, s.cueError(e))
 	}
 	return ds
+}
+
+func (s *source) cueError(e errors.Error) diag.Diagnostic {
+	code, summary := classify(e)
+	detail := message(e) + "."
+	if p := strings.Join(e.Path(), "."); p != "" {
+		detail = p + ": " + detail
+	}
+	d := s.diagnostic(s.pick(e), code, summary, detail)
+	switch {
+	case code == diag.Reference:
+		if dangling, ok := s.dangling(e); ok {
+			return dangling
+		}
+	case strings.HasPrefix(message(e), "imported and not used"):
+		d.Summary, d.Detail = "Unused import", "Nothing uses this import. Use it, as in spec.#Experiment & { … }, or remove it."
+	case code == diag.Import:
+		d.Detail = s.unresolved(d)
+	}
+	return d
+}
+
+// firstMessage is the message of the first of CUE's errors in err.
+func firstMessage(err error) string {
+	for _, e := range errors.Errors(err) {
+		return message(e)
+	}
+	return ""
+}
+
+func message(e errors.Error) string {
+	format, args := e.Msg()
+	return fmt.Sprintf(format, args...)
+}
+
+// classify sorts CUE's messages, which bear no code that could be asked.
+func classify(e errors.Error) (diag.Code, string) {
+	m := message(e)
+	switch {
+	case strings.Contains(m, "undefined field"), strings.HasPrefix(m, "reference ") && strings.HasSuffix(m, "not found"):
+		return diag.Reference, "Unknown name"
+	case strings.Contains(m, "conflicting values"):
+		return diag.Conflict, "Two values"
+	case strings.Contains(m, "incomplete value"):
+		return diag.Incomplete, "Value not fixed"
+	case strings.Contains(m, "import"), strings.Contains(m, "package"):
+		return diag.Import, "Import failed"
+	}
+	return diag.Invalid, "Invalid value"
 }
 
 // pick chooses the place of an error that stands in the user's own files; CUE
@@ -64,8 +106,20 @@ func (s *source) pick(e errors.Error) diag.Range {
 	return diag.Range{File: s.path}
 }
 
+// loadErrors tells errors of a file that could not be loaded: its syntax, its
+// imports, its tags.
 func (s *source) loadErrors(err error) diag.Diagnostics {
-	return s.cueErrors(err, diag.Syntax)
+	ds := s.cueErrors(err)
+	for i, e := range errors.Errors(err) {
+		m := message(e)
+		switch {
+		case strings.HasPrefix(m, "no tag for "):
+			ds[i].Code, ds[i].Summary, ds[i].Detail = diag.UnknownTag, "Unknown tag", s.strayTags()
+		case ds[i].Code != diag.Import && ds[i].Code != diag.Reference:
+			ds[i].Code, ds[i].Summary = diag.Syntax, "Syntax error"
+		}
+	}
+	return ds
 }
 
 func (s *source) noExperiment(why string) diag.Diagnostic {
@@ -77,8 +131,3 @@ func unreadable(path string, err error) diag.Diagnostics {
 	return diag.Diagnostics{{Severity: diag.Error, Code: diag.Unreadable, Summary: "Spec can't be read",
 		Detail: err.Error() + ".", Range: diag.Range{File: path}}}
 }
-
-// constraint describes a field of the schema.
-func constraint(v cue.Value) string { return write(v) }
-
-var _ = filepath.Separator

@@ -80,7 +80,7 @@ const Conflict Code = "conflict"
 
 // Invalid is any other objection of CUE's.
 //
-//	seed: 1 div 0
+//	seed: div(1, 0)
 const Invalid Code = "invalid"
 
 // MinAboveMax is a lower bound above its upper bound.
@@ -98,7 +98,7 @@ const DefaultOutside Code = "default-outside"
 // BadRange is a range that holds no value, or that a logarithm can't scale.
 //
 //	studies: a: {optimizer: spec.#Random & {trials: 3}, space: {
-//		initial_lr: {kind: "float", low: 0, high: 1e-2, log: true}
+//		aug_factor: {kind: "float", low: 0, high: 3, log: true}
 //	}}
 const BadRange Code = "bad-range"
 
