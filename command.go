@@ -160,13 +160,10 @@ func (f *flags) run(cmd *cobra.Command, path string) error {
 // show prints the tables, then where everything is.
 func show(cmd *cobra.Command, o run.Outcome) error {
 	out := cmd.OutOrStdout()
-	for _, t := range o.Tables {
-		if err := t.Terminal(out); err != nil {
-			return err
-		}
-		fmt.Fprintln(out)
+	if err := o.Report.Terminal(out); err != nil {
+		return err
 	}
-	fmt.Fprintf(out, "Run:     %s\nReport:  %s\nJournal: %s\n", o.RunDir, o.RunDir+"/report/report.md", o.RunDir+"/journal.jsonl")
+	fmt.Fprintf(out, "\nRun:     %s\nReport:  %s\nJournal: %s\n", o.RunDir, o.RunDir+"/report/report.md", o.RunDir+"/journal.jsonl")
 	if n := len(o.Failures); n > 0 {
 		for _, e := range o.Failures {
 			fmt.Fprintf(os.Stderr, "failed: %s %s %s: %s\n", e.Dataset, e.Baseline+e.Study, e.Trial.ID, e.Cause)

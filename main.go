@@ -29,9 +29,9 @@ const (
 	exitTerminated  = 143 // SIGTERM; resumable
 )
 
-func main() { os.Exit(execute()) }
+func main() { os.Exit(start()) }
 
-func execute() int {
+func start() int {
 	ctx, signalled, stop := untilSignal()
 	defer stop()
 	err := command().ExecuteContext(ctx)
@@ -74,7 +74,7 @@ func report(err error) int {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &found):
-		diag.WriteText(os.Stderr, found, color(os.Stderr))
+		diag.Write(os.Stderr, found, color(os.Stderr))
 		return exitError
 	}
 	fmt.Fprintln(os.Stderr, "runspec:", err)

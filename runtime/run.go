@@ -43,7 +43,7 @@ var ErrOtherPlan = errors.New("the run directory holds a run of another plan")
 
 // Outcome is what a run has come to.
 type Outcome struct {
-	Tables   []report.Table
+	Report   report.Report
 	RunDir   string
 	Failures []journal.Event // trials that ended without a result
 }
@@ -75,7 +75,10 @@ func Run(ctx context.Context, p *plan.Plan, o Options) (Outcome, error) {
 		return out, err
 	}
 	out.Failures = s.failures()
-	out.Tables, err = report.Write(filepath.Join(o.RunDir, "report"), p, s.events)
+	if out.Report, err = report.New(p, s.events); err != nil {
+		return out, err
+	}
+	_, err = out.Report.WriteAll(filepath.Join(o.RunDir, "report"))
 	return out, err
 }
 
@@ -126,7 +129,7 @@ func claim(p *plan.Plan, dir string) error {
 	case !errors.Is(err, os.ErrNotExist):
 		return err
 	}
-	if err := p.Write(path); err != nil {
+	if err := plan.Write(path, p); err != nil {
 		return fmt.Errorf("the run directory cannot be written: %w; choose another with --run-dir", err)
 	}
 	return renameio.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o644)

@@ -95,8 +95,8 @@ func tables(t *testing.T, o Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(out.Tables)
-	if err != nil || len(out.Tables) == 0 {
+	text, err := json.Marshal(out.Report)
+	if err != nil || len(text) < 100 {
 		t.Fatalf("tables %s, %v", text, err)
 	}
 	return string(text)

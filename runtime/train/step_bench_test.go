@@ -1,0 +1,136 @@
+package train_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"runspec/compiler/unet"
+	"runspec/runtime/engine"
+	"runspec/runtime/engine/cpu"
+	"runspec/runtime/train"
+)
+
+// hippocampus is nnU-Net's 3d_fullres network for Task04 with the given
+// number of base features (32 in the plan).
+func hippocampus(features int) unet.Architecture {
+	a := unet.Architecture{
+		Dim: 3, InputChannels: 1, Classes: 3, Encoder: unet.Plain,
+		DecoderBlocks: []int{2, 2, 2}, Norm: unet.InstanceNorm, Activation: unet.LeakyReLU,
+	}
+	for i := range 4 {
+		s := unet.Stage{Features: features << i, Blocks: 2, Kernel: [3]int{3, 3, 3}, Stride: [3]int{2, 2, 2}}
+		if i == 0 {
+			s.Stride = [3]int{1, 1, 1}
+		}
+		a.Stages = append(a.Stages, s)
+	}
+	return a
+}
+
+// noise is a batch of random images and labels in blocks of 4 voxels.
+func noise(p *engine.Program) engine.Batch {
+	r := rand.New(rand.NewPCG(1, 2))
+	shape := []int{p.Batch, p.Patch[0], p.Patch[1], p.Patch[2], p.Channels}
+	b := engine.Batch{Image: engine.Tensor{Shape: shape, Data: make([]float32, engine.Size(shape))}}
+	for i := range b.Image.Data {
+		b.Image.Data[i] = float32(r.NormFloat64())
+	}
+	for _, k := range p.Train.Logits {
+		labels := make([]int16, engine.Size(p.Train.Nodes[k].Shape[:4]))
+		for i := range labels {
+			if labels[i] = int16(r.IntN(p.Classes)); i%4 != 0 {
+				labels[i] = labels[i-1]
+			}
+		}
+		b.Labels = append(b.Labels, labels)
+	}
+	return b
+}
+
+// random are parameters of about the size of nnU-Net's initial ones.
+func random(p *engine.Program) engine.State {
+	r := rand.New(rand.NewPCG(3, 4))
+	s := engine.State{Parameters: map[string]engine.Tensor{}}
+	for _, q := range p.Parameters {
+		t := engine.Tensor{Shape: q.Shape, Data: make([]float32, engine.Size(q.Shape))}
+		for i := range t.Data {
+			switch {
+			case len(q.Shape) == 5:
+				t.Data[i] = float32(r.NormFloat64() * 0.05)
+			case strings.HasSuffix(q.Name, ".weight"):
+				t.Data[i] = 1
+			}
+		}
+		s.Parameters[q.Name] = t
+	}
+	return s
+}
+
+// BenchmarkStep is a whole training step on Task04's plan, batch 2, in
+// seconds of processor time; peak-MB is the process's largest resident size.
+// engine/bench/pytorch_step.py measures PyTorch's step beside it.
+func BenchmarkStep(b *testing.B) {
+	for _, features := range []int{32, 8} {
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("features=%d/threads=%d", features, threads), func(b *testing.B) {
+				n, err := unet.Build(hippocampus(features))
+				if err != nil {
+					b.Fatal(err)
+				}
+				p, err := train.Build(n, train.GraphOptions{
+					Batch: 2, Patch: [3]int{40, 56, 40},
+					Loss:      engine.Loss{Kind: engine.DiceCE},
+					Optimizer: engine.Optimizer{Kind: engine.SGD, Momentum: 0.99, WeightDecay: 3e-5, Clip: 12},
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				e, err := cpu.New(p, cpu.Options{Threads: threads})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer e.Close()
+				if err := e.Restore(random(p)); err != nil {
+					b.Fatal(err)
+				}
+				batch := noise(p)
+				step := func() {
+					if _, err := e.Step(batch, 0.01); err != nil {
+						b.Fatal(err)
+					}
+				}
+				step() // takes the memory
+				start := processorSeconds()
+				for b.Loop() {
+					step()
+				}
+				b.ReportMetric((processorSeconds()-start)/float64(b.N), "cpu-s/op")
+				b.ReportMetric(peakMegabytes(), "peak-MB")
+			})
+		}
+	}
+}
+
+func processorSeconds() float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// peakMegabytes reads the kernel's high-water mark; 0 where there is none.
+func peakMegabytes() float64 {
+	text, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(text)) {
+		var kb float64
+		if n, _ := fmt.Sscanf(line, "VmHWM: %f", &kb); n == 1 {
+			return kb / 1024
+		}
+	}
+	return 0
+}
