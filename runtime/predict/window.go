@@ -94,16 +94,16 @@ func impulse(n int) []float64 {
 	return out
 }
 
-// importance is the map by which windows are blended: scaled to a maximum of 10
-// and rounded to half precision, with what became zero raised to the smallest
-// value left, as nnU-Net does. The rounding shows where only corners of windows
-// overlap, so it is kept although nothing else here is in half precision.
+// importance is the map by which windows are blended: scaled to a maximum of
+// 10, with what is zero raised to the smallest value left. nnU-Net rounds it to
+// half precision, whose subnormals err by up to a half where only corners of
+// windows cover a voxel; here it stays exact.
 func importance(patch [3]int) []float32 {
 	gaussian := Gaussian(patch)
 	out := make([]float32, len(gaussian))
 	least := float32(math.Inf(1))
 	for i, v := range gaussian {
-		out[i] = half(10 * v)
+		out[i] = float32(10 * v)
 		if out[i] > 0 {
 			least = min(least, out[i])
 		}
@@ -114,15 +114,6 @@ func importance(patch [3]int) []float32 {
 		}
 	}
 	return out
-}
-
-// half rounds a value between 0 and 65504 to the nearest IEEE half, ties to
-// even.
-func half(v float64) float32 {
-	const bits, smallest = 11, -24 // significand; exponent of the least subnormal
-	_, exponent := math.Frexp(v)
-	quantum := math.Ldexp(1, max(exponent-bits, smallest))
-	return float32(math.RoundToEven(v/quantum) * quantum)
 }
 
 // ones is the map without importance: every voxel of a window counts alike.
