@@ -55,7 +55,17 @@ func (c *Conv) Forward(p *Pool, x, w, bias, y []float32) {
 		flat.product(p, columns, w, bias, y)
 		return
 	}
+	if c.minimal() {
+		m := c.forward()
+		m.run(p, x, w, bias, y, c.tapOffset)
+		return
+	}
 	c.product(p, x, w, bias, y)
+}
+
+// tapOffset is where the weights [Ci,Co] of a tap begin.
+func (c *Conv) tapOffset(kd, kh, kw int) int {
+	return ((kd*c.Kernel[1]+kh)*c.Kernel[2] + kw) * c.Ci * c.Co
 }
 
 // product is Forward without a look at the shape.

@@ -10,6 +10,20 @@ func (c *Conv) InputGrad(p *Pool, dy, w, dx []float32) {
 	mustLen("output gradient of a convolution", len(dy), c.OutputLen())
 	mustLen("weights of a convolution", len(w), c.WeightLen())
 	mustLen("input gradient of a convolution", len(dx), c.InputLen())
+	if c.minimal() {
+		turned := p.floats(slotTurned, len(w))
+		turn(turned, w, volume(c.Kernel), c.Ci, c.Co)
+		m := c.backward()
+		m.run(p, dy, turned, nil, dx, func(kd, kh, kw int) int {
+			return c.tapOffset(c.Kernel[0]-1-kd, c.Kernel[1]-1-kh, c.Kernel[2]-1-kw)
+		})
+		return
+	}
+	c.inputProducts(p, dy, w, dx)
+}
+
+// inputProducts is InputGrad as one product per class.
+func (c *Conv) inputProducts(p *Pool, dy, w, dx []float32) {
 	var classes [3][]tapClass
 	var lo, hi [3]int
 	whole := true // every input belongs to a class with taps
@@ -74,7 +88,7 @@ func (c *Conv) inputClass(p *Pool, q [3]tapClass, in, w, dx []float32, lo, size 
 		h := q[1].taps - 1 - t/q[2].taps%q[1].taps
 		v := q[2].taps - 1 - t%q[2].taps
 		kd, kh, kw := q[0].tap+d*c.Stride[0], q[1].tap+h*c.Stride[1], q[2].tap+v*c.Stride[2]
-		return ((kd*c.Kernel[1]+kh)*c.Kernel[2] + kw) * c.Ci * c.Co
+		return c.tapOffset(kd, kh, kw)
 	})
 	one := [3]int{1, 1, 1}
 	g := product{

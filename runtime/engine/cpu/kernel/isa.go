@@ -16,6 +16,8 @@ type instructions struct {
 	affine    func(x, y, scale, offset []float32, slope float32)                               // y = leaky(scale·x+offset)
 	gradSums  func(x, dy, scale, offset, mean []float32, slope float32, sum, moment []float32) // sums of dz and dz·(x-mean)
 	gradInput func(x, dy, dx, scale, offset, kx, k1 []float32, slope float32)                  // dx = scale·dz+kx·x+k1
+	spread    func(in, out *[4][]float32)                                                      // Bᵀ of winograd, line by line
+	gather    func(in *[4][]float32, y0, y1 []float32)                                         // Aᵀ of winograd
 	add       func(y, a, b []float32)
 	sgd       func(param, grad, buf []float32, c *sgdConstants)
 }

@@ -31,6 +31,7 @@ const (
 	slotLosses              // a loss per voxel
 	slotRuns                // offsets of runs
 	slotRows                // offsets of rows
+	slotZeros               // never written
 	slots
 )
 
@@ -42,6 +43,7 @@ type lane struct {
 	aoff, coff []int64
 	left       []float32
 	right      []float32
+	lines      []float32
 	_          [64]byte // keeps two workers off one cache line
 }
 
@@ -103,7 +105,7 @@ func (p *Pool) ScratchBytes() int {
 	}
 	for i := range p.lanes {
 		l := &p.lanes[i]
-		n += 8*(cap(l.aoff)+cap(l.coff)) + 4*(cap(l.left)+cap(l.right))
+		n += 8*(cap(l.aoff)+cap(l.coff)) + 4*(cap(l.left)+cap(l.right)+cap(l.lines))
 	}
 	return n
 }

@@ -11,6 +11,8 @@ var portable = instructions{
 	affine:    affinePortable,
 	gradSums:  gradSumsPortable,
 	gradInput: gradInputPortable,
+	spread:    spreadPortable,
+	gather:    gatherPortable,
 	add:       addPortable,
 	sgd:       sgdPortable,
 }

@@ -1,7 +1,5 @@
 package kernel
 
-import "unsafe"
-
 // tile is the argument of a microGemm: for each row i
 //
 //	c[coff[i]] (+)= bias + Σ_run Σ_k a[aoff[i]+run+k] · b[run·klen+k]
@@ -124,38 +122,45 @@ func (g *product) locate(lo int, aoff, coff []int64) {
 // block computes one panel's columns of the voxels at the given offsets,
 // a few runs at a time so that their part of the panel stays in cache.
 func (g *product) block(l *lane, q panel, aoff, coff []int64) {
-	t, m := &l.tile, active.gemm[q.micro]
+	t := &l.tile
 	rows := len(g.runs) * g.klen
 	right := g.packed[rows*q.from : rows*(q.from+q.width)]
-	t.a, t.klen = unsafe.SliceData(g.a), int64(g.klen)
 	t.bias = nil
 	if g.bias != nil {
 		t.bias = &g.bias[q.from]
 	}
 	step := min(len(g.runs), max(1, panelBytes/(4*g.klen*q.width)))
+	piece := min(g.klen, max(32, panelBytes/(4*q.width))) // of a run too long in itself
+	t.accumulate = 0
 	for r := 0; r < len(g.runs); r += step {
 		t.runs, t.nruns = &g.runs[r], int64(min(step, len(g.runs)-r))
-		t.b = &right[r*g.klen*q.width]
-		t.accumulate = 0
-		if r > 0 {
+		for k := 0; k < g.klen; k += piece {
+			t.a, t.klen = &g.a[k], int64(min(piece, g.klen-k))
+			t.b = &right[(r*g.klen+k)*q.width]
+			g.tiles(l, q, aoff, coff)
 			t.accumulate = 1
 		}
-		for v := 0; v < len(aoff); v += m.rows {
-			n := copy(t.aoff[:m.rows], aoff[v:])
-			for i := n; i < m.rows; i++ { // a short tile computes its last row again
-				t.aoff[i] = aoff[len(aoff)-1]
-			}
-			if q.cols == q.width {
-				copy(t.coff[:m.rows], coff[v:])
-				for i := n; i < m.rows; i++ {
-					t.coff[i] = coff[len(coff)-1]
-				}
-				t.c = &g.c[q.from]
-				m.run(t)
-				continue
-			}
-			g.narrow(l, q, coff[v:v+n])
+	}
+}
+
+// tiles runs the micro-kernel over the voxels.
+func (g *product) tiles(l *lane, q panel, aoff, coff []int64) {
+	t, m := &l.tile, active.gemm[q.micro]
+	for v := 0; v < len(aoff); v += m.rows {
+		n := copy(t.aoff[:m.rows], aoff[v:])
+		for i := n; i < m.rows; i++ { // a short tile computes its last row again
+			t.aoff[i] = aoff[len(aoff)-1]
 		}
+		if q.cols == q.width {
+			copy(t.coff[:m.rows], coff[v:])
+			for i := n; i < m.rows; i++ {
+				t.coff[i] = coff[len(coff)-1]
+			}
+			t.c = &g.c[q.from]
+			m.run(t)
+			continue
+		}
+		g.narrow(l, q, coff[v:v+n])
 	}
 }
 

@@ -42,6 +42,12 @@ func gradSumsLoop(x, dy, scale, offset, mean, sum, moment *float32, voxels, chan
 func gradInputLoop(x, dy, dx, scale, offset, kx, k1 *float32, voxels, channels int, slope float32)
 
 //go:noescape
+func spreadLoop(a, b, c, d, y0, y1, y2, y3 *float32, n int)
+
+//go:noescape
+func gatherLoop(a, b, c, d, y0, y1 *float32, n int)
+
+//go:noescape
 func addLoop(y, a, b *float32, n int)
 
 //go:noescape
@@ -59,6 +65,8 @@ var avx2 = instructions{
 	affine:    affineAVX2,
 	gradSums:  gradSumsAVX2,
 	gradInput: gradInputAVX2,
+	spread:    spreadAVX2,
+	gather:    gatherAVX2,
 	add:       addAVX2,
 	sgd:       sgdAVX2,
 }
@@ -117,6 +125,24 @@ func gradInputAVX2(x, dy, dx, scale, offset, kx, k1 []float32, slope float32) {
 		return
 	}
 	gradInputLoop(&x[0], &dy[0], &dx[0], &scale[0], &offset[0], &kx[0], &k1[0], len(x)/c, c, slope)
+}
+
+// Lines of winograd are multiples of 8 floats, since its channels are.
+func spreadAVX2(in, out *[4][]float32) {
+	n := len(out[0])
+	for i := range 4 {
+		in[i], out[i] = in[i][:n], out[i][:n]
+	}
+	spreadLoop(&in[0][0], &in[1][0], &in[2][0], &in[3][0], &out[0][0], &out[1][0], &out[2][0], &out[3][0], n)
+}
+
+func gatherAVX2(in *[4][]float32, y0, y1 []float32) {
+	n := len(y0)
+	for i := range 4 {
+		in[i] = in[i][:n]
+	}
+	y1 = y1[:n]
+	gatherLoop(&in[0][0], &in[1][0], &in[2][0], &in[3][0], &y0[0], &y1[0], n)
 }
 
 func addAVX2(y, a, b []float32) {

@@ -1415,6 +1415,64 @@ done:
 	VZEROUPPER
 	RET
 
+// func spreadLoop(a, b, c, d, y0, y1, y2, y3 *float32, n int)
+TEXT ·spreadLoop(SB), NOSPLIT, $0-72
+	MOVQ a+0(FP), AX
+	MOVQ b+8(FP), BX
+	MOVQ c+16(FP), CX
+	MOVQ d+24(FP), DX
+	MOVQ y0+32(FP), SI
+	MOVQ y1+40(FP), R11
+	MOVQ y2+48(FP), R12
+	MOVQ y3+56(FP), R13
+	MOVQ n+64(FP), DI
+	XORQ R9, R9
+	PCALIGN $32
+loop:
+	VMOVUPS (AX)(R9*1), Y0
+	VMOVUPS (BX)(R9*1), Y1
+	VMOVUPS (CX)(R9*1), Y2
+	VMOVUPS (DX)(R9*1), Y3
+	VSUBPS Y2, Y0, Y0
+	VADDPS Y1, Y2, Y4
+	VSUBPS Y1, Y2, Y5
+	VSUBPS Y3, Y1, Y3
+	VMOVUPS Y0, (SI)(R9*1)
+	VMOVUPS Y4, (R11)(R9*1)
+	VMOVUPS Y5, (R12)(R9*1)
+	VMOVUPS Y3, (R13)(R9*1)
+	ADDQ $32, R9
+	SUBQ $8, DI
+	JNZ loop
+	VZEROUPPER
+	RET
+
+// func gatherLoop(a, b, c, d, y0, y1 *float32, n int)
+TEXT ·gatherLoop(SB), NOSPLIT, $0-56
+	MOVQ a+0(FP), AX
+	MOVQ b+8(FP), BX
+	MOVQ c+16(FP), CX
+	MOVQ d+24(FP), DX
+	MOVQ y0+32(FP), SI
+	MOVQ y1+40(FP), R11
+	MOVQ n+48(FP), DI
+	XORQ R9, R9
+	PCALIGN $32
+loop:
+	VMOVUPS (BX)(R9*1), Y1
+	VMOVUPS (CX)(R9*1), Y2
+	VADDPS (AX)(R9*1), Y1, Y0
+	VADDPS Y2, Y0, Y0
+	VSUBPS Y2, Y1, Y1
+	VSUBPS (DX)(R9*1), Y1, Y1
+	VMOVUPS Y0, (SI)(R9*1)
+	VMOVUPS Y1, (R11)(R9*1)
+	ADDQ $32, R9
+	SUBQ $8, DI
+	JNZ loop
+	VZEROUPPER
+	RET
+
 // func addLoop(y, a, b *float32, n int)
 TEXT ·addLoop(SB), NOSPLIT, $0-32
 	MOVQ y+0(FP), AX

@@ -1,7 +1,7 @@
 // Package assembly writes the kernel's amd64 assembly: the same few loops for
 // several tile sizes and register widths, which by hand would be a thousand
-// lines to keep alike. Only a test of the kernel imports it; it compares the
-// committed file with Source, and rewrites it when run with -update.
+// lines to keep alike. Nothing imports it: its test compares the
+// committed file with Source, and rewrites the file when run with -update.
 package assembly
 
 import (
@@ -27,6 +27,8 @@ func Source() string {
 	w.affine()
 	w.gradSums()
 	w.gradInput()
+	w.spread()
+	w.gather()
 	w.add()
 	w.sgd()
 	w.peak("peakAVX2", ymm)

@@ -204,6 +204,37 @@ func (w *writer) flat(name, signature string, pointers []string, before, body fu
 	w.end()
 }
 
+// spread and gather are the transforms of winograd.go.
+func (w *writer) spread() {
+	names := []string{"a", "b", "c", "d", "y0", "y1", "y2", "y3"}
+	w.flat("spreadLoop", "(a, b, c, d, y0, y1, y2, y3 *float32, n int)", names, func() {}, func() {
+		for i := range 4 {
+			w.op("VMOVUPS (%s)(R9*1), Y%d", pointerRegisters[i], i)
+		}
+		w.op("VSUBPS Y2, Y0, Y0")
+		w.op("VADDPS Y1, Y2, Y4")
+		w.op("VSUBPS Y1, Y2, Y5")
+		w.op("VSUBPS Y3, Y1, Y3")
+		for i, r := range []int{0, 4, 5, 3} {
+			w.op("VMOVUPS Y%d, (%s)(R9*1)", r, pointerRegisters[4+i])
+		}
+	})
+}
+
+func (w *writer) gather() {
+	names := []string{"a", "b", "c", "d", "y0", "y1"}
+	w.flat("gatherLoop", "(a, b, c, d, y0, y1 *float32, n int)", names, func() {}, func() {
+		w.op("VMOVUPS (BX)(R9*1), Y1")
+		w.op("VMOVUPS (CX)(R9*1), Y2")
+		w.op("VADDPS (AX)(R9*1), Y1, Y0")
+		w.op("VADDPS Y2, Y0, Y0")
+		w.op("VSUBPS Y2, Y1, Y1")
+		w.op("VSUBPS (DX)(R9*1), Y1, Y1")
+		w.op("VMOVUPS Y0, (%s)(R9*1)", pointerRegisters[4])
+		w.op("VMOVUPS Y1, (%s)(R9*1)", pointerRegisters[5])
+	})
+}
+
 func (w *writer) add() {
 	w.flat("addLoop", "(y, a, b *float32, n int)", []string{"y", "a", "b"}, func() {}, func() {
 		w.op("VMOVUPS (BX)(R9*1), Y0")

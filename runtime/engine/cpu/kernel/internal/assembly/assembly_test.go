@@ -1,18 +1,16 @@
-package kernel
+package assembly
 
 import (
 	"flag"
 	"os"
 	"testing"
-
-	"runspec/runtime/engine/cpu/kernel/internal/assembly"
 )
 
 var update = flag.Bool("update", false, "rewrite simd_amd64.s")
 
-func TestAssemblyIsWhatItsSourceWrites(t *testing.T) {
-	const file = "simd_amd64.s"
-	want := assembly.Source()
+func TestCommittedAssemblyIsSource(t *testing.T) {
+	const file = "../../simd_amd64.s"
+	want := Source()
 	if *update {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -23,6 +21,6 @@ func TestAssemblyIsWhatItsSourceWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Errorf("%s is not what internal/assembly writes; run the test with -update", file)
+		t.Errorf("%s is not what Source writes; run this test with -update", file)
 	}
 }
