@@ -14,9 +14,9 @@ import (
 	"runspec/runtime/train"
 )
 
-// hippocampus is nnU-Net's 3d_fullres network for Task04 with the given
+// task04 is nnU-Net's 3d_fullres network for Task04 with the given
 // number of base features (32 in the plan).
-func hippocampus(features int) unet.Architecture {
+func task04(features int) unet.Architecture {
 	a := unet.Architecture{
 		Dim: 3, InputChannels: 1, Classes: 3, Encoder: unet.Plain,
 		DecoderBlocks: []int{2, 2, 2}, Norm: unet.InstanceNorm, Activation: unet.LeakyReLU,
@@ -77,7 +77,7 @@ func BenchmarkStep(b *testing.B) {
 	for _, features := range []int{32, 8} {
 		for _, threads := range []int{1, 2} {
 			b.Run(fmt.Sprintf("features=%d/threads=%d", features, threads), func(b *testing.B) {
-				n, err := unet.Build(hippocampus(features))
+				n, err := unet.Build(task04(features))
 				if err != nil {
 					b.Fatal(err)
 				}
