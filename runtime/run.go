@@ -51,7 +51,7 @@ type Outcome struct {
 // Run executes what is missing of a plan, and writes its report.
 func Run(ctx context.Context, p *plan.Plan, o Options) (Outcome, error) {
 	o = o.withDefaults(p)
-	out := Outcome{RunDir: o.RunDir}
+	out := Outcome{RunDir: relative(o.RunDir)}
 	if err := claim(p, o.RunDir); err != nil {
 		return out, err
 	}
@@ -89,6 +89,11 @@ func (o Options) withDefaults(p *plan.Plan) Options {
 	if o.CacheDir == "" {
 		o.CacheDir = DefaultCache()
 	}
+	for _, dir := range []*string{&o.CacheDir, &o.RunDir} { // workers need not share the working directory
+		if abs, err := filepath.Abs(*dir); err == nil {
+			*dir = abs
+		}
+	}
 	o.Workers, o.Threads = max(1, o.Workers), max(1, o.Threads)
 	if o.Progress == nil {
 		o.Progress = progress.New(progress.None, os.Stderr)
@@ -97,6 +102,18 @@ func (o Options) withDefaults(p *plan.Plan) Options {
 		o.Train = execute.Local{}.Run
 	}
 	return o
+}
+
+// relative shortens a path for people where it lies below the working directory.
+func relative(path string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if short, err := filepath.Rel(wd, path); err == nil && filepath.IsLocal(short) {
+		return short
+	}
+	return path
 }
 
 // DefaultCache is where downloads and preprocessed cases are kept unless the

@@ -6,6 +6,7 @@ package progress
 import (
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -29,7 +30,8 @@ type Progress struct {
 	out    io.Writer
 	mu     sync.Mutex
 	began  time.Time
-	total  int // epochs, of all trainings
+	paced  time.Time // when training began, for the time left
+	total  int       // epochs, of all trainings
 	done   int
 	first  int // epochs that earlier runs did
 	bars   *mpb.Progress
@@ -41,7 +43,7 @@ type Progress struct {
 func New(mode Mode, out io.Writer) *Progress {
 	p := &Progress{mode: mode, out: out, began: time.Now(), single: map[string]*mpb.Bar{}}
 	if mode == TTY {
-		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40), mpb.WithRefreshRate(250*time.Millisecond))
+		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh(), mpb.WithWidth(40), mpb.WithRefreshRate(250*time.Millisecond))
 	}
 	return p
 }
@@ -115,7 +117,7 @@ func (p *Progress) drop(name string) {
 func (p *Progress) Epochs(done, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.total, p.done, p.first, p.began = total, done, done, time.Now()
+	p.total, p.done, p.first, p.paced = total, done, done, time.Now()
 	if p.bars != nil {
 		p.whole = p.bars.AddBar(int64(total), mpb.BarPriority(-1),
 			mpb.PrependDecorators(decor.Name("epochs in all", decor.WCSyncSpaceR), decor.CountersNoUnit("%d / %d", decor.WCSyncWidth)),
@@ -130,7 +132,7 @@ func (p *Progress) left() string {
 	if n <= 0 || p.total <= p.done {
 		return ""
 	}
-	return clock(time.Duration(float64(time.Since(p.began))/float64(n)*float64(p.total-p.done))) + " left"
+	return clock(time.Duration(float64(time.Since(p.paced))/float64(n)*float64(p.total-p.done))) + " left"
 }
 
 // Start shows that a training has begun, at the given epoch.
@@ -160,7 +162,15 @@ func (p *Progress) Epoch(name string, epoch, epochs int, loss, dice float64) {
 	if l := p.left(); l != "" {
 		left = ", " + l
 	}
-	p.line(fmt.Sprintf("%s: epoch %d of %d, loss %.4f, pseudo-Dice %.4f%s", name, epoch, epochs, loss, dice, left))
+	p.line(fmt.Sprintf("%s: epoch %d of %d, loss %s, pseudo-Dice %s%s", name, epoch, epochs, number(loss), number(dice), left))
+}
+
+// number prints what was measured, and a dash for what was not.
+func number(v float64) string {
+	if math.IsNaN(v) {
+		return "–"
+	}
+	return fmt.Sprintf("%.4f", v)
 }
 
 // End shows that a training has ended, with what came of it.
