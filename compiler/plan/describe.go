@@ -1,0 +1,194 @@
+package plan
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"runspec/compiler/nnunet"
+	"runspec/compiler/unet"
+)
+
+// unknown is what a table shows of a data set that has not been read.
+const unknown = "(known after fingerprint)"
+
+// Describe prints the plan for a person: data sets, the network of each under
+// each planner, and what is trained, in trials, folds and epochs.
+func (p *Plan) Describe(w io.Writer) error {
+	digest, err := p.Digest()
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Experiment %s, seed %d, cost %s\n%s\n", p.Name, p.Seed, p.Cost, digest)
+	table(&b, "Data sets", "DATA SET\tSOURCE\tCASES\tCHANNELS\tLABELS", p.datasets())
+	networks, err := p.networks()
+	if err != nil {
+		return err
+	}
+	table(&b, "Networks", "DATA SET\tPLANNER\tSPACING (mm)\tPATCH\tBATCH\tSTAGES\tFEATURES\tPARAMETERS\tMEMORY (estimate)", networks)
+	rungs, total := p.trainings()
+	table(&b, "Trainings of each data set", "WHAT\tRUNG\tTRIALS\tFOLDS\tEPOCHS EACH\tEPOCHS", rungs)
+	fmt.Fprintf(&b, "\nIn all %d epochs of %d iterations", total*len(p.Datasets), p.Training.Iterations)
+	if n := len(p.Datasets); n > 1 {
+		fmt.Fprintf(&b, ", %d for each of %d data sets", total, n)
+	}
+	fmt.Fprintln(&b, ".")
+	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+// table prints rows, whose cells are parted by tabs, in columns.
+func table(w io.Writer, title, head string, rows []string) {
+	fmt.Fprintf(w, "\n%s\n", title)
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, r := range append([]string{head}, rows...) {
+		fmt.Fprintf(t, "  %s\n", r)
+	}
+	t.Flush() // into memory
+	for line := range strings.Lines(b.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
+}
+
+func (p *Plan) datasets() []string {
+	var rows []string
+	for _, d := range p.Datasets {
+		cases, channels, labels := unknown, "", ""
+		if d.Fingerprint != nil {
+			cases = fmt.Sprint(len(d.Fingerprint.Spacings))
+			channels = strings.Join(d.Description.Channels, ", ")
+			var names []string
+			for _, l := range d.Description.Labels {
+				names = append(names, l.Name)
+			}
+			labels = strings.Join(names, ", ")
+		}
+		rows = append(rows, cells(d.Name, d.Source.describe(), cases, channels, labels))
+	}
+	return rows
+}
+
+func (s Source) describe() string {
+	switch s.Kind {
+	case Decathlon:
+		return "decathlon " + s.Task
+	case Folder:
+		return "folder " + s.Path
+	}
+	return fmt.Sprintf("phantoms, %d cases", s.Phantom.Cases)
+}
+
+// Planners are the planners whose networks the experiment trains, each once.
+func (p *Plan) Planners() []nnunet.Planner {
+	var out []nnunet.Planner
+	add := func(x nnunet.Planner) {
+		if !slices.Contains(out, x) {
+			out = append(out, x)
+		}
+	}
+	for _, b := range p.Baselines {
+		add(b.Planner)
+	}
+	for _, s := range p.Studies {
+		add(s.Planner)
+	}
+	return out
+}
+
+func (p *Plan) networks() ([]string, error) {
+	var rows []string
+	for _, d := range p.Datasets {
+		for _, planner := range p.Planners() {
+			if d.Fingerprint == nil {
+				rows = append(rows, cells(d.Name, planner, unknown))
+				continue
+			}
+			_, c, err := p.Training.Settings(d.Description, *d.Fingerprint, planner, d.Configuration)
+			if err != nil {
+				return nil, fmt.Errorf("data set %s: %w", d.Name, err)
+			}
+			row, err := network(c)
+			if err != nil {
+				return nil, fmt.Errorf("data set %s: planner %s: %w", d.Name, planner, err)
+			}
+			rows = append(rows, cells(d.Name, planner, row))
+		}
+	}
+	return rows, nil
+}
+
+// network describes a configuration's network. Memory is what training holds
+// at its peak, by unet's estimate.
+func network(c nnunet.Configuration) (string, error) {
+	n, err := unet.Build(c.Architecture)
+	if err != nil {
+		return "", err
+	}
+	memory, err := n.TrainingMemory(c.Batch, c.Patch3())
+	if err != nil {
+		return "", err
+	}
+	var spacing, patch, features []string
+	for _, s := range c.Spacing {
+		spacing = append(spacing, fmt.Sprintf("%.3g", s))
+	}
+	for _, s := range c.Patch {
+		patch = append(patch, fmt.Sprint(s))
+	}
+	for _, s := range c.Architecture.Stages {
+		features = append(features, fmt.Sprint(s.Features))
+	}
+	return cells(strings.Join(spacing, "×"), strings.Join(patch, "×"), c.Batch, len(features), strings.Join(features, " "),
+		n.ParameterCount(), fmt.Sprintf("%.2f GB", float64(memory)/1e9)), nil
+}
+
+// trainings lists what is trained on one data set, and its epochs in all.
+func (p *Plan) trainings() (rows []string, total int) {
+	add := func(what string, rung any, trials, folds, epochs, below int) {
+		sum := trials * folds * (epochs - below)
+		total += sum
+		each := fmt.Sprint(epochs)
+		if below > 0 {
+			each = fmt.Sprintf("%d (from %d)", epochs, below)
+		}
+		rows = append(rows, cells(what, rung, trials, folds, each, sum))
+	}
+	for _, b := range p.Baselines {
+		add(b.Name, "", 1, len(p.Folds), p.Fidelity.Max, 0)
+	}
+	for _, s := range p.Studies {
+		below := 0
+		for i, r := range s.Rungs {
+			add(fmt.Sprintf("%s (%s)", s.Name, s.Optimizer.Kind), i, r.Trials, len(s.Folds), r.Epochs, below)
+			below = r.Epochs
+		}
+		if rest := without(p.Folds, s.Folds); rest > 0 {
+			add(s.Name+", its incumbent", "", 1, rest, p.Fidelity.Max, 0)
+		}
+	}
+	return rows, total
+}
+
+// without counts the folds that are in a and not in b.
+func without(a, b []int) int {
+	n := 0
+	for _, f := range a {
+		if !slices.Contains(b, f) {
+			n++
+		}
+	}
+	return n
+}
+
+// cells joins the cells of a row.
+func cells(xs ...any) string {
+	var out []string
+	for _, x := range xs {
+		out = append(out, fmt.Sprint(x))
+	}
+	return strings.Join(out, "\t")
+}
