@@ -15,7 +15,7 @@ type outer struct {
 
 const (
 	outerVoxels = 160  // output voxels whose products are summed in one go
-	chunkVoxels = 8192 // a chunk of a weight gradient holds at least so many
+	chunkVoxels = 4096 // a chunk of a weight gradient holds at least so many
 	chunkCount  = 8    // and there are at most so many
 	widestTile  = 12   // rows of the tallest microOuter
 )
@@ -32,6 +32,11 @@ func (c *Conv) WeightGrad(p *Pool, x, dy, dw []float32) {
 		copy(dw, wide)
 		return
 	}
+	if c.minimalGrad() {
+		m := c.forward()
+		m.weightGrad(p, x, dy, dw)
+		return
+	}
 	c.weightGrad(p, x, dy, dw)
 }
 
@@ -41,7 +46,7 @@ func (c *Conv) weightGrad(p *Pool, x, dy, dw []float32) {
 	in, size := pad(p, x, c.N, c.In, c.Pad, c.Pad, c.Ci)
 	panels, stored := panelsOf(c.Co)
 	lines := c.N * c.Out[0] * c.Out[1]
-	chunks := min(chunkCount, max(1, lines*c.Out[2]/chunkVoxels))
+	chunks := gradChunks(lines * c.Out[2])
 	part := volume(c.Kernel) * c.Ci * stored
 	sums := dw
 	if chunks > 1 || stored != c.Co {
@@ -117,7 +122,7 @@ func (g *gradient) sum(l *lane, dst []float32, q panel, lo, hi, shift, row int) 
 					m.run(t)
 					continue
 				}
-				g.overlap(l, dst[kh*run*g.stored:], q, k, from)
+				overlap(l, q, dst[kh*run*g.stored:], g.stored, k, from)
 			}
 		}
 	}
@@ -139,15 +144,15 @@ func (g *gradient) packRight(right []float32, q panel, lo, n int) {
 }
 
 // overlap serves the last rows of a run, fewer than a tile: the tile is moved
-// back onto rows already done, and only the others are added.
-func (g *gradient) overlap(l *lane, dst []float32, q panel, k, from int) {
+// back onto rows already done, and only the others are added to dst [rows,stored].
+func overlap(l *lane, q panel, dst []float32, stored, k, from int) {
 	m, t := active.wide[q.micro], &l.outer
 	temp := l.temp[:m.rows*q.width]
 	clear(temp)
 	t.c, t.cstride = &temp[0], int64(4*q.width)
 	m.run(t)
 	for i := k - from; i < m.rows; i++ {
-		d := dst[(from+i)*g.stored+q.from:][:q.width]
+		d := dst[(from+i)*stored+q.from:][:q.width]
 		for j, v := range temp[i*q.width:][:q.width] {
 			d[j] += v
 		}

@@ -19,6 +19,7 @@ type instructions struct {
 	spread    func(in, out *[4][]float32)                                                      // Bᵀ of winograd, line by line
 	gather    func(in *[4][]float32, y0, y1 []float32)                                         // Aᵀ of winograd
 	add       func(y, a, b []float32)
+	sub       func(y, a, b []float32)
 	sgd       func(param, grad, buf []float32, c *sgdConstants)
 }
 

@@ -56,6 +56,13 @@ func gradInputPortable(x, dy, dx, scale, offset, kx, k1 []float32, slope float32
 	}
 }
 
+func subPortable(y, a, b []float32) {
+	a, b = a[:len(y)], b[:len(y)]
+	for i := range y {
+		y[i] = a[i] - b[i]
+	}
+}
+
 func addPortable(y, a, b []float32) {
 	a, b = a[:len(y)], b[:len(y)]
 	for i := range y {

@@ -14,6 +14,7 @@ var portable = instructions{
 	spread:    spreadPortable,
 	gather:    gatherPortable,
 	add:       addPortable,
+	sub:       subPortable,
 	sgd:       sgdPortable,
 }
 

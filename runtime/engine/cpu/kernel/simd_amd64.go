@@ -51,6 +51,9 @@ func gatherLoop(a, b, c, d, y0, y1 *float32, n int)
 func addLoop(y, a, b *float32, n int)
 
 //go:noescape
+func subLoop(y, a, b *float32, n int)
+
+//go:noescape
 func sgdLoop(param, grad, buf *float32, c *sgdConstants, n int)
 
 // peakAVX2 and peakAVX512 do 12·n independent fused multiply-adds.
@@ -68,6 +71,7 @@ var avx2 = instructions{
 	spread:    spreadAVX2,
 	gather:    gatherAVX2,
 	add:       addAVX2,
+	sub:       subAVX2,
 	sgd:       sgdAVX2,
 }
 
@@ -151,6 +155,14 @@ func addAVX2(y, a, b []float32) {
 		addLoop(&y[0], &a[0], &b[0], n)
 	}
 	addPortable(y[n:], a[n:], b[n:])
+}
+
+func subAVX2(y, a, b []float32) {
+	n := len(y) &^ 7
+	if n > 0 {
+		subLoop(&y[0], &a[0], &b[0], n)
+	}
+	subPortable(y[n:], a[n:], b[n:])
 }
 
 func sgdAVX2(param, grad, buf []float32, c *sgdConstants) {

@@ -1491,6 +1491,24 @@ loop:
 	VZEROUPPER
 	RET
 
+// func subLoop(y, a, b *float32, n int)
+TEXT ·subLoop(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), AX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), CX
+	MOVQ n+24(FP), DI
+	XORQ R9, R9
+	PCALIGN $32
+loop:
+	VMOVUPS (BX)(R9*1), Y0
+	VSUBPS (CX)(R9*1), Y0, Y0
+	VMOVUPS Y0, (AX)(R9*1)
+	ADDQ $32, R9
+	SUBQ $8, DI
+	JNZ loop
+	VZEROUPPER
+	RET
+
 // func sgdLoop(param, grad, buf *float32, c *sgdConstants, n int)
 TEXT ·sgdLoop(SB), NOSPLIT, $0-40
 	MOVQ param+0(FP), AX

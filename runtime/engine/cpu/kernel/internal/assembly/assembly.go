@@ -29,7 +29,7 @@ func Source() string {
 	w.gradInput()
 	w.spread()
 	w.gather()
-	w.add()
+	w.sums()
 	w.sgd()
 	w.peak("peakAVX2", ymm)
 	w.peak("peakAVX512", zmm)

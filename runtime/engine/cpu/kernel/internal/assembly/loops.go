@@ -1,6 +1,9 @@
 package assembly
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // channelLoop is one function over x [voxels,channels], channels a multiple of 8.
 type channelLoop struct {
@@ -235,12 +238,15 @@ func (w *writer) gather() {
 	})
 }
 
-func (w *writer) add() {
-	w.flat("addLoop", "(y, a, b *float32, n int)", []string{"y", "a", "b"}, func() {}, func() {
-		w.op("VMOVUPS (BX)(R9*1), Y0")
-		w.op("VADDPS (CX)(R9*1), Y0, Y0")
-		w.op("VMOVUPS Y0, (AX)(R9*1)")
-	})
+// sums writes addLoop and subLoop.
+func (w *writer) sums() {
+	for _, op := range []string{"ADD", "SUB"} {
+		w.flat(strings.ToLower(op)+"Loop", "(y, a, b *float32, n int)", []string{"y", "a", "b"}, func() {}, func() {
+			w.op("VMOVUPS (BX)(R9*1), Y0")
+			w.op("V%sPS (CX)(R9*1), Y0, Y0", op)
+			w.op("VMOVUPS Y0, (AX)(R9*1)")
+		})
+	}
 }
 
 // sgd: param AX, grad BX, buf CX, constants DX.
