@@ -41,6 +41,7 @@ type inspector interface {
 func TestConformance(t *testing.T) {
 	for _, name := range networks {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := openRecording(t, name)
 			for _, e := range executors {
 				t.Run(e.name, func(t *testing.T) {

@@ -19,29 +19,23 @@ type call struct {
 func (c *call) compute() error {
 	switch op := c.op.(type) {
 	case engine.Convolution:
-		c.convolution(op)
+		c.bias()
+		taps(c.shapes[0], c.shapes[1], c.shape, op.Stride, op.Pad, c.forward)
 	case engine.ConvolutionInput:
-		dy, w := c.in[0], c.in[1]
-		taps(c.shape, c.shapes[1], c.shapes[0], op.Stride, op.Pad, func(x, t, y int) { c.out[x] += dy[y] * w[t] })
+		taps(c.shape, c.shapes[1], c.shapes[0], op.Stride, op.Pad, c.inputGradient)
 	case engine.ConvolutionWeight:
-		x, dy := c.in[0], c.in[1]
-		taps(c.shapes[0], c.shape, c.shapes[1], op.Stride, op.Pad, func(i, t, y int) { c.out[t] += x[i] * dy[y] })
+		taps(c.shapes[0], c.shape, c.shapes[1], op.Stride, op.Pad, c.weightGradient)
 	case engine.BiasGradient:
 		for i, v := range c.in[0] {
 			c.out[i%len(c.out)] += v
 		}
 	case engine.Transposed:
-		x, w, b := c.in[0], c.in[1], c.in[2]
-		for i := range c.out {
-			c.out[i] = b[i%len(b)]
-		}
-		blocks(c.shapes[0], c.shapes[1], func(i, t, y int) { c.out[y] += x[i] * w[t] })
+		c.bias()
+		blocks(c.shapes[0], c.shapes[1], c.forward)
 	case engine.TransposedInput:
-		dy, w := c.in[0], c.in[1]
-		blocks(c.shape, c.shapes[1], func(i, t, y int) { c.out[i] += dy[y] * w[t] })
+		blocks(c.shape, c.shapes[1], c.inputGradient)
 	case engine.TransposedWeight:
-		x, dy := c.in[0], c.in[1]
-		blocks(c.shapes[0], c.shape, func(i, t, y int) { c.out[t] += x[i] * dy[y] })
+		blocks(c.shapes[0], c.shape, c.weightGradient)
 	case engine.Moments, engine.RunningMoments, engine.Normalise, engine.NormaliseSums,
 		engine.NormaliseInput, engine.NormaliseParameter:
 		c.norm()
@@ -143,19 +137,55 @@ func function(f engine.Function, x, slope float64) (y, d float64) {
 	return slope * x, slope
 }
 
-func (c *call) convolution(op engine.Convolution) {
-	x, w := c.in[0], c.in[1]
-	if len(c.in) == 3 {
-		for i := range c.out {
-			c.out[i] = c.in[2][i%len(c.in[2])]
-		}
+// bias fills the output with the third operand, if there is one.
+func (c *call) bias() {
+	if len(c.in) < 3 {
+		return
 	}
-	taps(c.shapes[0], c.shapes[1], c.shape, op.Stride, op.Pad, func(i, t, y int) { c.out[y] += x[i] * w[t] })
+	for i := range c.out {
+		c.out[i] = c.in[2][i%len(c.in[2])]
+	}
 }
 
-// taps calls f for every product of a convolution: positions in x, in the
-// weights and in y. Shapes are x's, w's and y's.
-func taps(x, w, y []int, stride, pad [3]int, f func(x, w, y int)) {
+// forward adds one input voxel's contribution to one output voxel through one
+// tap of the kernel.
+func (c *call) forward(x, tap, y int) {
+	ci, co := c.shapes[1][3], c.shapes[1][4]
+	out := c.out[y*co:][:co]
+	for i := range ci {
+		v := c.in[0][x*ci+i]
+		for o, w := range c.in[1][(tap*ci+i)*co:][:co] {
+			out[o] += v * w
+		}
+	}
+}
+
+// inputGradient is forward's adjoint in x, from dy and w.
+func (c *call) inputGradient(x, tap, y int) {
+	ci, co := c.shapes[1][3], c.shapes[1][4]
+	dy := c.in[0][y*co:][:co]
+	for i := range ci {
+		for o, w := range c.in[1][(tap*ci+i)*co:][:co] {
+			c.out[x*ci+i] += dy[o] * w
+		}
+	}
+}
+
+// weightGradient is forward's adjoint in w, from x and dy.
+func (c *call) weightGradient(x, tap, y int) {
+	ci, co := c.shape[3], c.shape[4]
+	for i := range ci {
+		v := c.in[0][x*ci+i]
+		out := c.out[(tap*ci+i)*co:][:co]
+		for o, d := range c.in[1][y*co:][:co] {
+			out[o] += v * d
+		}
+	}
+}
+
+// taps calls f for every tap of a convolution that lies inside x: voxel of x,
+// tap of the kernel, voxel of y. Shapes are x's, the weights' and y's.
+func taps(x, w, y []int, stride, pad [3]int, f func(x, tap, y int)) {
 	for out := range y[0] * y[1] * y[2] * y[3] {
 		ow, oh, od := out%y[3], out/y[3]%y[2], out/(y[3]*y[2])%y[1]
 		n := out / (y[3] * y[2] * y[1])
@@ -163,33 +193,22 @@ func taps(x, w, y []int, stride, pad [3]int, f func(x, w, y int)) {
 			d := od*stride[0] + tap/(w[1]*w[2]) - pad[0]
 			h := oh*stride[1] + tap/w[2]%w[1] - pad[1]
 			v := ow*stride[2] + tap%w[2] - pad[2]
-			if d < 0 || d >= x[1] || h < 0 || h >= x[2] || v < 0 || v >= x[3] {
-				continue
-			}
-			in := ((n*x[1]+d)*x[2]+h)*x[3] + v
-			for ci := range w[3] {
-				for co := range w[4] {
-					f(in*w[3]+ci, (tap*w[3]+ci)*w[4]+co, out*w[4]+co)
-				}
+			if d >= 0 && d < x[1] && h >= 0 && h < x[2] && v >= 0 && v < x[3] {
+				f(((n*x[1]+d)*x[2]+h)*x[3]+v, tap, out)
 			}
 		}
 	}
 }
 
-// blocks calls f for every product of a transposed convolution: positions in
-// x, in the weights and in y. Shapes are x's and w's.
-func blocks(x, w []int, f func(x, w, y int)) {
+// blocks calls f for every tap of a transposed convolution: voxel of x, tap
+// of the kernel, voxel of y. Shapes are x's and the weights'.
+func blocks(x, w []int, f func(x, tap, y int)) {
 	for in := range x[0] * x[1] * x[2] * x[3] {
 		v, h, d := in%x[3], in/x[3]%x[2], in/(x[3]*x[2])
 		for tap := range w[0] * w[1] * w[2] {
 			// n and d are one axis here: samples lie behind each other.
 			od, oh, ow := d*w[0]+tap/(w[1]*w[2]), h*w[1]+tap/w[2]%w[1], v*w[2]+tap%w[2]
-			out := (od*x[2]*w[1]+oh)*x[3]*w[2] + ow
-			for ci := range w[3] {
-				for co := range w[4] {
-					f(in*w[3]+ci, (tap*w[3]+ci)*w[4]+co, out*w[4]+co)
-				}
-			}
+			f(in, tap, (od*x[2]*w[1]+oh)*x[3]*w[2]+ow)
 		}
 	}
 }
@@ -197,9 +216,8 @@ func blocks(x, w []int, f func(x, w, y int)) {
 // windows calls f for every voxel and channel of a pooling: positions in the
 // small and in the large array.
 func windows(small []int, window [3]int, f func(small, large int)) {
-	shape := []int{window[0], window[1], window[2], 1, 1}
 	c := small[4]
-	blocks([]int{small[0], small[1], small[2], small[3]}, shape, func(s, _, l int) {
+	blocks(small, window[:], func(s, _, l int) {
 		for ch := range c {
 			f(s*c+ch, l*c+ch)
 		}
