@@ -82,7 +82,7 @@ func (f *flags) planCommand() *cobra.Command {
 		Short: "Show what a spec would do: data sets, networks, rungs, trials, epochs",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := f.compile(cmd, args[0])
+			p, err := f.compile(cmd, args[0], true)
 			if err != nil {
 				return err
 			}
@@ -129,10 +129,10 @@ func versionCommand() *cobra.Command {
 }
 
 // compile compiles a spec with what its data sets' files tell.
-func (f *flags) compile(cmd *cobra.Command, path string) (*plan.Plan, error) {
+func (f *flags) compile(cmd *cobra.Command, path string, offline bool) (*plan.Plan, error) {
 	return compiler.Compile(path, compiler.Options{
 		Tags:    f.tags,
-		Sources: compiler.Sources{Fingerprint: run.Sources(cmd.Context(), f.options)},
+		Sources: compiler.Sources{Fingerprint: run.Sources(cmd.Context(), f.options, offline)},
 	})
 }
 
@@ -144,7 +144,7 @@ func (f *flags) run(cmd *cobra.Command, path string) error {
 	o := f.options
 	o.Progress = progress.New(mode, os.Stderr)
 	f.options.Progress = o.Progress
-	p, err := f.compile(cmd, path)
+	p, err := f.compile(cmd, path, false)
 	if err != nil {
 		o.Progress.Close()
 		return err

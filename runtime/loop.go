@@ -15,7 +15,7 @@ import (
 
 func base(path string) string { return filepath.Base(path) }
 
-// report is what a worker's end tells the owner of the state.
+// ended is what a worker's end tells the owner of the state.
 type ended struct {
 	task   task
 	job    train.Job

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,7 +36,7 @@ func prepareAll(ctx context.Context, p *plan.Plan, o Options) ([]*prepared, erro
 }
 
 func prepare(ctx context.Context, p *plan.Plan, d plan.Dataset, o Options) (*prepared, error) {
-	raw, err := open(ctx, d.Source, d.Name, o)
+	raw, err := open(ctx, d.Source, d.Name, false, o)
 	if err != nil {
 		return nil, err
 	}
@@ -83,10 +84,11 @@ func (d *prepared) settings(p *plan.Plan, planner nnunet.Planner) (nnunet.Settin
 }
 
 // open finds or fetches a source's files.
-func open(ctx context.Context, s plan.Source, name string, o Options) (*dataset.Raw, error) {
+func open(ctx context.Context, s plan.Source, name string, offline bool, o Options) (*dataset.Raw, error) {
 	dir, err := dataset.Fetch(ctx, s, dataset.FetchOptions{
 		DataDir:  o.DataDir,
 		CacheDir: o.CacheDir,
+		Offline:  offline,
 		Progress: o.Progress.Count("fetching "+name, "bytes"),
 	})
 	if err != nil {
@@ -124,12 +126,15 @@ func fingerprint(ctx context.Context, raw *dataset.Raw, name string, o Options) 
 }
 
 // Sources reads what the compiler wants to know of the data: the description
-// and fingerprint of a source, fetched and extracted where they are not at
-// hand. It is handed to compiler.Compile, which stays pure.
-func Sources(ctx context.Context, o Options) func(plan.Source, string) (nnunet.Dataset, *nnunet.Fingerprint, error) {
+// and fingerprint of a source. It is handed to compiler.Compile, which stays
+// pure. Offline, a data set that would have to be downloaded has no fingerprint.
+func Sources(ctx context.Context, o Options, offline bool) func(plan.Source, string) (nnunet.Dataset, *nnunet.Fingerprint, error) {
 	return func(s plan.Source, name string) (nnunet.Dataset, *nnunet.Fingerprint, error) {
 		o := o.withDefaults(&plan.Plan{})
-		raw, err := open(ctx, s, name, o)
+		raw, err := open(ctx, s, name, offline, o)
+		if offline && errors.Is(err, dataset.ErrNotAtHand) {
+			return nnunet.Dataset{}, nil, nil
+		}
 		if err != nil {
 			return nnunet.Dataset{}, nil, err
 		}

@@ -15,6 +15,7 @@ import (
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
+	"runspec/runtime/evaluate"
 	"runspec/runtime/execute"
 	"runspec/runtime/journal"
 	"runspec/runtime/train"
@@ -54,7 +55,7 @@ func pretend(_ context.Context, j train.Job, tell func(train.Epoch)) (train.Resu
 	fmt.Fprint(h, j.Seed, j.Epochs, j.Training.Hyperparameters.InitialLR)
 	dice := float64(h.Sum64()%1000) / 1000
 	return train.Result{
-		Labels: []string{"a", "b"}, Dice: []train.Score{train.Score(dice), train.Score(dice)}, MeanDice: train.Score(dice),
+		Labels: []string{"a", "b"}, Dice: []evaluate.Score{evaluate.Score(dice), evaluate.Score(dice)}, MeanDice: evaluate.Score(dice),
 		ValidationLoss: 1, Epochs: j.Epochs, Iterations: j.Training.Iterations, Batch: 2, Parameters: 10, FLOPs: float64(j.Epochs), Seconds: 3,
 		Checkpoint: filepath.Join(j.Directory, "checkpoint_best.safetensors"),
 	}, nil

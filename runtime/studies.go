@@ -7,6 +7,7 @@ import (
 
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
+	"runspec/runtime/evaluate"
 	"runspec/runtime/journal"
 	"runspec/runtime/search"
 	"runspec/runtime/train"
@@ -154,19 +155,19 @@ func (s *studies) planner(t task) nnunet.Planner {
 // foldEvent turns a worker's result into the event that makes it count.
 func (s *studies) foldEvent(t task, j train.Job, r train.Result) journal.Event {
 	fold := journal.FoldResult{
-		Fold: t.fold, Dice: map[string]journal.Score{}, MeanDice: journal.Score(r.MeanDice),
-		ValidationLoss: journal.Score(r.ValidationLoss),
-		Cost:           journal.Cost{Hours: journal.Score(r.Seconds / 3600), Epochs: r.Epochs, FLOPs: r.FLOPs},
+		Fold: t.fold, Dice: map[string]evaluate.Score{}, MeanDice: evaluate.Score(r.MeanDice),
+		ValidationLoss: evaluate.Score(r.ValidationLoss),
+		Cost:           journal.Cost{Hours: evaluate.Score(r.Seconds / 3600), Epochs: r.Epochs, FLOPs: r.FLOPs},
 		CheckpointPath: t.folder(s.plan) + "/" + base(r.Checkpoint),
 		SummaryPath:    t.folder(s.plan) + "/validation/summary.json",
 	}
 	for i, d := range r.Dice {
-		fold.Dice[r.Labels[i]] = journal.Score(d)
+		fold.Dice[r.Labels[i]] = evaluate.Score(d)
 	}
 	for _, c := range r.Cases {
-		dice := map[string]journal.Score{}
+		dice := map[string]evaluate.Score{}
 		for i, d := range c.Dice {
-			dice[r.Labels[i]] = journal.Score(d)
+			dice[r.Labels[i]] = evaluate.Score(d)
 		}
 		fold.Cases = append(fold.Cases, journal.CaseResult{ID: c.ID, Dice: dice})
 	}
@@ -175,7 +176,6 @@ func (s *studies) foldEvent(t task, j train.Job, r train.Result) journal.Event {
 	e.Result.Parameters, e.Result.Iterations, e.Result.Batch = int(r.Parameters), r.Epochs*r.Iterations, r.Batch
 	e.Result.Features = j.Configuration.Architecture.Stages[0].Features
 	copy(e.Result.Patch[3-len(j.Configuration.Patch):], j.Configuration.Patch)
-	e.Result.Seconds = journal.Score(r.Seconds)
 	return e
 }
 
@@ -191,12 +191,12 @@ func (s *studies) sum(folds []journal.FoldResult) *journal.TrialResult {
 		r.Cost.FLOPs += f.Cost.FLOPs / n
 		r.Cost.Epochs = f.Cost.Epochs
 	}
-	r.Cost.Hours, r.TieBreak = journal.Score(hours), journal.Score(loss)
+	r.Cost.Hours, r.TieBreak = evaluate.Score(hours), evaluate.Score(loss)
 	cost := r.Cost.FLOPs
 	if s.plan.Cost == plan.CostMeasured {
 		cost = hours
 	}
-	r.Objectives = []journal.Score{journal.Score(1 - dice), journal.Score(cost)}
+	r.Objectives = []evaluate.Score{evaluate.Score(1 - dice), evaluate.Score(cost)}
 	return r
 }
 
@@ -230,8 +230,5 @@ func (s *studies) resultEvent(t task) *journal.Event {
 	e.Result = s.sum(folds)
 	e.Result.Parameters, e.Result.Iterations, e.Result.Batch = last.Parameters, last.Iterations, last.Batch
 	e.Result.Features, e.Result.Patch = last.Features, last.Patch
-	for _, f := range folds {
-		e.Result.Seconds += journal.Score(float64(f.Cost.Hours) * 3600)
-	}
 	return &e
 }

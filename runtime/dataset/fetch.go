@@ -21,7 +21,12 @@ type FetchOptions struct {
 	CacheDir string                  // where downloads and phantoms are kept; must be given for these
 	Progress func(done, total int64) // bytes of a download; total is -1 where unknown; may be nil
 	Client   *http.Client            // nil: http.DefaultClient
+	Offline  bool                    // what would have to be downloaded is ErrNotAtHand
 }
+
+// ErrNotAtHand is a data set that would have to be downloaded, which
+// FetchOptions.Offline forbids.
+var ErrNotAtHand = errors.New("the data set is not at hand; give --data, or run the experiment to have it downloaded")
 
 // Fetch gives the folder of a source's data set, in a layout that Open reads.
 //
@@ -130,6 +135,9 @@ func fetchDecathlon(ctx context.Context, s plan.Source, o FetchOptions) (string,
 	dir := filepath.Join(o.CacheDir, "decathlon", s.Task)
 	if !isDir(dir) && s.URL == "" {
 		return "", fmt.Errorf("the data set is neither in %q nor in %s, and the source has no URL: give --data", o.DataDir, dir)
+	}
+	if o.Offline && !isDir(dir) {
+		return "", ErrNotAtHand
 	}
 	return once(ctx, dir, func() error {
 		archive := dir + ".tar"

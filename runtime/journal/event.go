@@ -6,10 +6,9 @@
 package journal
 
 import (
-	"encoding/json"
-	"math"
 	"time"
 
+	"runspec/runtime/evaluate"
 	"runspec/runtime/search"
 )
 
@@ -43,66 +42,41 @@ type Event struct {
 	Cause    string       `json:"cause,omitempty"`  // failure
 }
 
-// Score is a measured number, or NaN where there is none. JSON has no NaN, so
-// what is missing (or infinite) stands there as null.
-type Score float64
-
-// Missing is a Score that was not measured.
-func Missing() Score { return Score(math.NaN()) }
-
-// MarshalJSON writes a missing score as null.
-func (s Score) MarshalJSON() ([]byte, error) {
-	if v := float64(s); !math.IsNaN(v) && !math.IsInf(v, 0) {
-		return json.Marshal(v)
-	}
-	return []byte("null"), nil
-}
-
-// UnmarshalJSON reads null as missing.
-func (s *Score) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		*s = Missing()
-		return nil
-	}
-	return json.Unmarshal(b, (*float64)(s))
-}
-
 // Cost is what one training of one fold has spent so far, the rungs below
 // included.
 type Cost struct {
-	Hours  Score   `json:"hours"` // measured wall time
-	Epochs int     `json:"epochs"`
-	FLOPs  float64 `json:"flops"` // by the network's count times iterations: reproducible
+	Hours  evaluate.Score `json:"hours"` // measured wall time
+	Epochs int            `json:"epochs"`
+	FLOPs  float64        `json:"flops"` // by the network's count times iterations: reproducible
 }
 
 // TrialResult is what a trial yields.
 type TrialResult struct {
-	Objectives []Score      `json:"objectives"` // minimised: 1 - mean foreground Dice, training cost; means over folds
-	TieBreak   Score        `json:"tieBreak"`   // validation loss, mean over folds
-	Cost       Cost         `json:"cost"`       // mean over folds
-	Folds      []FoldResult `json:"folds"`      // ascending
-	Parameters int          `json:"parameters"` // learnable numbers of the network
-	Features   int          `json:"features"`   // of the network's first stage
-	Iterations int          `json:"iterations"` // training batches seen, the rungs below included
-	Batch      int          `json:"batch"`
-	Patch      [3]int       `json:"patch"`   // voxels (z, y, x)
-	Seconds    Score        `json:"seconds"` // measured wall time of this trial alone, all folds; outside every equality
+	Objectives []evaluate.Score `json:"objectives"` // minimised: 1 - mean foreground Dice, training cost; means over folds
+	TieBreak   evaluate.Score   `json:"tieBreak"`   // validation loss, mean over folds
+	Cost       Cost             `json:"cost"`       // mean over folds
+	Folds      []FoldResult     `json:"folds"`      // ascending
+	Parameters int              `json:"parameters"` // learnable numbers of the network
+	Features   int              `json:"features"`   // of the network's first stage
+	Iterations int              `json:"iterations"` // training batches seen, the rungs below included
+	Batch      int              `json:"batch"`
+	Patch      [3]int           `json:"patch"` // voxels (z, y, x)
 }
 
 // FoldResult is what the training of one fold yields.
 type FoldResult struct {
-	Fold           int              `json:"fold"`
-	Dice           map[string]Score `json:"dice"`     // name of label or region to mean over the cases that have a score
-	MeanDice       Score            `json:"meanDice"` // over foreground labels
-	Cases          []CaseResult     `json:"cases"`
-	ValidationLoss Score            `json:"validationLoss"`
-	Cost           Cost             `json:"cost"`
-	CheckpointPath string           `json:"checkpointPath"` // relative to the run directory
-	SummaryPath    string           `json:"summaryPath"`    // nnU-Net's summary.json, relative to the run directory
+	Fold           int                       `json:"fold"`
+	Dice           map[string]evaluate.Score `json:"dice"`     // name of label or region to mean over the cases that have a score
+	MeanDice       evaluate.Score            `json:"meanDice"` // over foreground labels
+	Cases          []CaseResult              `json:"cases"`
+	ValidationLoss evaluate.Score            `json:"validationLoss"`
+	Cost           Cost                      `json:"cost"`
+	CheckpointPath string                    `json:"checkpointPath"` // relative to the run directory
+	SummaryPath    string                    `json:"summaryPath"`    // nnU-Net's summary.json, relative to the run directory
 }
 
 // CaseResult is the Dice of one case.
 type CaseResult struct {
-	ID   string           `json:"id"`
-	Dice map[string]Score `json:"dice"` // missing where neither reference nor prediction has the label
+	ID   string                    `json:"id"`
+	Dice map[string]evaluate.Score `json:"dice"` // missing where neither reference nor prediction has the label
 }

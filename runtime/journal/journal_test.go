@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"runspec/compiler/space"
+	"runspec/runtime/evaluate"
 	"runspec/runtime/search"
 )
 
@@ -21,7 +22,7 @@ import (
 var equal = cmp.Options{
 	cmpopts.EquateNaNs(), cmpopts.IgnoreFields(Event{}, "Time"),
 	cmp.Comparer(func(a, b space.Value) bool { return a == b }),
-	cmp.Comparer(func(a, b Score) bool { return a == b || a != a && b != b }),
+	cmp.Comparer(func(a, b evaluate.Score) bool { return a == b || a != a && b != b }),
 }
 
 func event(i int) Event {
@@ -30,9 +31,9 @@ func event(i int) Event {
 		Configuration: space.Configuration{"momentum": space.Number(0.99), "optimizer": space.Text("SGD"), "ama\nd": space.Truth(true)}}
 	e := Event{Kind: Result, Dataset: "Dataset999_Phantom", Study: "hpo", Trial: trial, Fold: &fold}
 	e.Result = &TrialResult{
-		Objectives: []Score{0.25, Missing()}, TieBreak: -0.5, Cost: Cost{Hours: 0.1, Epochs: 4, FLOPs: 1e15},
-		Folds: []FoldResult{{Fold: fold, Dice: map[string]Score{"Anterior": 0.8, "Posterior": Missing()}, MeanDice: 0.8,
-			Cases: []CaseResult{{ID: "case_01", Dice: map[string]Score{"Anterior": 0.8, "Posterior": Missing()}}}}},
+		Objectives: []evaluate.Score{0.25, evaluate.Missing()}, TieBreak: -0.5, Cost: Cost{Hours: 0.1, Epochs: 4, FLOPs: 1e15},
+		Folds: []FoldResult{{Fold: fold, Dice: map[string]evaluate.Score{"Anterior": 0.8, "Posterior": evaluate.Missing()}, MeanDice: 0.8,
+			Cases: []CaseResult{{ID: "case_01", Dice: map[string]evaluate.Score{"Anterior": 0.8, "Posterior": evaluate.Missing()}}}}},
 	}
 	return e
 }

@@ -15,6 +15,7 @@ import (
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
+	"runspec/runtime/evaluate"
 	"runspec/runtime/internal/golden"
 	"runspec/runtime/journal"
 	"runspec/runtime/search"
@@ -41,17 +42,17 @@ func example() (*plan.Plan, []journal.Event) {
 		Report:    plan.Report{Against: "nnunet/Conv", Published: true},
 	}
 	fold := func(n int, hours float64, epochs int, dice ...float64) journal.FoldResult {
-		f := journal.FoldResult{Fold: n, Dice: map[string]journal.Score{}, Cost: journal.Cost{Hours: journal.Score(hours), Epochs: epochs, FLOPs: 2e15}}
+		f := journal.FoldResult{Fold: n, Dice: map[string]evaluate.Score{}, Cost: journal.Cost{Hours: evaluate.Score(hours), Epochs: epochs, FLOPs: 2e15}}
 		sum := 0.0
 		for i, name := range []string{"Anterior", "Posterior"} {
-			f.Dice[name] = journal.Score(dice[i])
+			f.Dice[name] = evaluate.Score(dice[i])
 			sum += dice[i] / 2
 		}
-		f.MeanDice = journal.Score(sum)
+		f.MeanDice = evaluate.Score(sum)
 		return f
 	}
 	result := func(iterations int, folds ...journal.FoldResult) *journal.TrialResult {
-		return &journal.TrialResult{Objectives: []journal.Score{1 - folds[0].Dice["Anterior"]}, Folds: folds, Parameters: 351234, Features: 8, Iterations: iterations}
+		return &journal.TrialResult{Objectives: []evaluate.Score{1 - folds[0].Dice["Anterior"]}, Folds: folds, Parameters: 351234, Features: 8, Iterations: iterations}
 	}
 	trial := func(study string, c string) search.Trial {
 		return search.Trial{ID: study + "-" + c, Study: study, Key: c[:2], Epochs: 40,

@@ -7,6 +7,7 @@ import (
 
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
+	"runspec/runtime/evaluate"
 	"runspec/runtime/journal"
 	"runspec/runtime/search"
 )
@@ -133,7 +134,7 @@ func (t training) row(p *plan.Plan, labels []string, against *training) Row {
 
 func meanDice(f journal.FoldResult) float64 { return float64(f.MeanDice) }
 
-func score(dice map[string]journal.Score, label string) float64 {
+func score(dice map[string]evaluate.Score, label string) float64 {
 	if v, ok := dice[label]; ok {
 		return float64(v)
 	}

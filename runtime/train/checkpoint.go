@@ -7,29 +7,30 @@ import (
 	"strings"
 
 	"runspec/runtime/engine"
+	"runspec/runtime/evaluate"
 )
 
 // Progress is what a training has been through: with an engine.State it is all
 // that is needed to go on.
 type Progress struct {
-	Epochs    int     `json:"epochs"`    // completed
-	EMA       Score   `json:"ema"`       // of the mean pseudo-Dice
-	Best      Score   `json:"best"`      // greatest EMA so far
-	BestEpoch int     `json:"bestEpoch"` // completed epochs at the greatest EMA
-	BestLoss  Score   `json:"bestLoss"`  // validation loss of that epoch
-	Seconds   float64 `json:"seconds"`   // measured, of all epochs
-	Curve     []Epoch `json:"curve"`
+	Epochs    int            `json:"epochs"`    // completed
+	EMA       evaluate.Score `json:"ema"`       // of the mean pseudo-Dice
+	Best      evaluate.Score `json:"best"`      // greatest EMA so far
+	BestEpoch int            `json:"bestEpoch"` // completed epochs at the greatest EMA
+	BestLoss  evaluate.Score `json:"bestLoss"`  // validation loss of that epoch
+	Seconds   float64        `json:"seconds"`   // measured, of all epochs
+	Curve     []Epoch        `json:"curve"`
 }
 
 // Epoch is one point of the learning curve.
 type Epoch struct {
-	Epoch          int     `json:"epoch"` // from 0
-	Rate           float64 `json:"rate"`
-	TrainLoss      Score   `json:"trainLoss"`      // mean over iterations
-	ValidationLoss Score   `json:"validationLoss"` // mean over validation iterations
-	Dice           []Score `json:"dice"`           // pseudo-Dice per foreground class
-	EMA            Score   `json:"ema"`
-	Seconds        float64 `json:"seconds"` // measured
+	Epoch          int              `json:"epoch"` // from 0
+	Rate           float64          `json:"rate"`
+	TrainLoss      evaluate.Score   `json:"trainLoss"`      // mean over iterations
+	ValidationLoss evaluate.Score   `json:"validationLoss"` // mean over validation iterations
+	Dice           []evaluate.Score `json:"dice"`           // pseudo-Dice per foreground class
+	EMA            evaluate.Score   `json:"ema"`
+	Seconds        float64          `json:"seconds"` // measured
 }
 
 // Names of the checkpoints of a fold; nnU-Net's, with our file format.

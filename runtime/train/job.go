@@ -11,6 +11,7 @@ import (
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
 	"runspec/compiler/unet"
+	"runspec/runtime/evaluate"
 )
 
 // Job is one training on one fold, frozen: a worker needs nothing else but the
@@ -38,28 +39,28 @@ const JobVersion = "runspec/job/v1"
 
 // Result is what a job gives.
 type Result struct {
-	Labels         []string    `json:"labels"` // foreground, in the order of Dice
-	Dice           []Score     `json:"dice"`   // mean over the fold's validation cases, by label
-	MeanDice       Score       `json:"meanDice"`
-	Cases          []CaseScore `json:"cases"`
-	ValidationLoss Score       `json:"validationLoss"` // on patches, of the validated weights' epoch
-	Epochs         int         `json:"epochs"`
-	Iterations     int         `json:"iterations"` // per epoch
-	Batch          int         `json:"batch"`
-	ValidatedEpoch int         `json:"validatedEpoch"` // completed epochs of the validated weights
-	Parameters     int64       `json:"parameters"`
-	FLOPs          float64     `json:"flops"`   // of all training iterations
-	Seconds        float64     `json:"seconds"` // measured, of all epochs
-	Curve          []Epoch     `json:"curve"`
-	Checkpoint     string      `json:"checkpoint"`
-	Summary        string      `json:"summary"` // nnU-Net's summary.json
+	Labels         []string         `json:"labels"` // foreground, in the order of Dice
+	Dice           []evaluate.Score `json:"dice"`   // mean over the fold's validation cases, by label
+	MeanDice       evaluate.Score   `json:"meanDice"`
+	Cases          []CaseScore      `json:"cases"`
+	ValidationLoss evaluate.Score   `json:"validationLoss"` // on patches, of the validated weights' epoch
+	Epochs         int              `json:"epochs"`
+	Iterations     int              `json:"iterations"` // per epoch
+	Batch          int              `json:"batch"`
+	ValidatedEpoch int              `json:"validatedEpoch"` // completed epochs of the validated weights
+	Parameters     int64            `json:"parameters"`
+	FLOPs          float64          `json:"flops"`   // of all training iterations
+	Seconds        float64          `json:"seconds"` // measured, of all epochs
+	Curve          []Epoch          `json:"curve"`
+	Checkpoint     string           `json:"checkpoint"`
+	Summary        string           `json:"summary"` // nnU-Net's summary.json
 }
 
 // CaseScore is the Dice of one case by label, missing where a label occurs
 // neither in the reference nor in the prediction.
 type CaseScore struct {
-	ID   string  `json:"id"`
-	Dice []Score `json:"dice"`
+	ID   string           `json:"id"`
+	Dice []evaluate.Score `json:"dice"`
 }
 
 // Overlay replaces the hyperparameters that a configuration names.

@@ -11,6 +11,7 @@ import (
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 	"runspec/runtime/dataset"
+	"runspec/runtime/evaluate"
 	"runspec/runtime/train"
 )
 
@@ -63,7 +64,7 @@ func same(a, b train.Result) string {
 		}
 		r.Curve = curve
 	}
-	return cmp.Diff(a, b, cmp.Comparer(func(x, y train.Score) bool { return x == y || !x.Known() && !y.Known() }))
+	return cmp.Diff(a, b, cmp.Comparer(func(x, y evaluate.Score) bool { return x == y || !x.Known() && !y.Known() }))
 }
 
 func TestTrainingIsTheSameHoweverItIsRun(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"runspec/runtime/dataset"
 	"runspec/runtime/engine"
 	"runspec/runtime/engine/cpu"
+	"runspec/runtime/evaluate"
 )
 
 // ErrDiverged is a training whose loss or gradients became infinite or NaN.
@@ -72,7 +73,7 @@ func newTrainer(job Job, data Data) (*trainer, error) {
 		return nil, err
 	}
 	patch, h := job.Configuration.Patch3(), job.Training.Hyperparameters
-	t := &trainer{job: job, network: n, progress: Progress{EMA: Missing, Best: Missing, BestLoss: Missing}}
+	t := &trainer{job: job, network: n, progress: Progress{EMA: evaluate.Missing(), Best: evaluate.Missing(), BestLoss: evaluate.Missing()}}
 	if t.outputs, err = n.OutputShapes(patch); err != nil {
 		return nil, err
 	}
@@ -199,14 +200,14 @@ func (t *trainer) epoch(ctx context.Context, tell func(Epoch)) error {
 }
 
 // learn runs an epoch's training iterations and returns their mean loss.
-func (t *trainer) learn(ctx context.Context, e Epoch) (Score, error) {
+func (t *trainer) learn(ctx context.Context, e Epoch) (evaluate.Score, error) {
 	n, sum := t.job.Training.Iterations, 0.0
 	err := t.each(ctx, t.training, e.Epoch*n, n, func(b engine.Batch) error {
 		loss, err := t.executor.Step(b, e.Rate)
 		sum += loss
 		return diverged(err)
 	})
-	return Score(sum / float64(n)), err
+	return evaluate.Score(sum / float64(n)), err
 }
 
 func diverged(err error) error {
@@ -233,8 +234,8 @@ func (t *trainer) monitor(ctx context.Context, e *Epoch) error {
 	if err != nil {
 		return err
 	}
-	e.ValidationLoss = Score(sum / float64(n))
-	mean := Missing
+	e.ValidationLoss = evaluate.Score(sum / float64(n))
+	mean := evaluate.Missing()
 	e.Dice, mean = o.dice()
 	e.EMA = mean
 	if t.progress.EMA.Known() && mean.Known() {

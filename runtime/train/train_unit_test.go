@@ -15,6 +15,7 @@ import (
 	"runspec/compiler/space"
 	"runspec/compiler/unet"
 	"runspec/runtime/engine"
+	"runspec/runtime/evaluate"
 	"runspec/runtime/internal/golden"
 )
 
@@ -144,7 +145,7 @@ func TestCheckpoint(t *testing.T) {
 		Buffers:    map[string]engine.Tensor{"b.running_mean": {Shape: []int{1}, Data: []float32{3}}},
 		Slots:      map[string]map[string]engine.Tensor{"momentum": {"a.weight": {Shape: []int{2, 1}, Data: []float32{4, 5}}}},
 	}
-	p := Progress{Epochs: 3, EMA: 0.25, Best: 0.5, BestEpoch: 2, BestLoss: Missing, Curve: []Epoch{{Epoch: 0, Dice: []Score{Missing, 0.1}}}}
+	p := Progress{Epochs: 3, EMA: 0.25, Best: 0.5, BestEpoch: 2, BestLoss: evaluate.Missing(), Curve: []Epoch{{Epoch: 0, Dice: []evaluate.Score{evaluate.Missing(), 0.1}}}}
 	path := filepath.Join(t.TempDir(), "checkpoint")
 	if err := writeCheckpoint(path, s, p); err != nil {
 		t.Fatal(err)
@@ -153,7 +154,7 @@ func TestCheckpoint(t *testing.T) {
 	if err != nil || !cmp.Equal(s, gotS) {
 		t.Errorf("state %v; %s", err, cmp.Diff(s, gotS))
 	}
-	nan := cmp.Comparer(func(a, b Score) bool { return a == b || !a.Known() && !b.Known() })
+	nan := cmp.Comparer(func(a, b evaluate.Score) bool { return a == b || !a.Known() && !b.Known() })
 	if d := cmp.Diff(p, gotP, nan); d != "" {
 		t.Error(d)
 	}

@@ -49,7 +49,7 @@ func (t *trainer) validate(ctx context.Context, data Data) (Result, error) {
 		cases = append(cases, m)
 		score := CaseScore{ID: c.ID}
 		for _, l := range m.Labels {
-			score.Dice = append(score.Dice, Score(l.Dice))
+			score.Dice = append(score.Dice, evaluate.Score(l.Dice))
 		}
 		r.Cases = append(r.Cases, score)
 	}
@@ -118,9 +118,9 @@ func summarise(r *Result, cases []evaluate.CaseMetrics) error {
 	if err := s.Write(r.Summary); err != nil {
 		return err
 	}
-	r.MeanDice = Score(s.ForegroundMean.Dice)
+	r.MeanDice = evaluate.Score(s.ForegroundMean.Dice)
 	for _, m := range s.Mean {
-		r.Dice = append(r.Dice, Score(m.Dice))
+		r.Dice = append(r.Dice, evaluate.Score(m.Dice))
 	}
 	return nil
 }

@@ -1,39 +1,10 @@
 package train
 
 import (
-	"encoding/json"
 	"math"
+
+	"runspec/runtime/evaluate"
 )
-
-// Score is a number that may be missing: NaN, and null in JSON.
-type Score float64
-
-// Missing is the Score of what was not measured.
-var Missing = Score(math.NaN())
-
-// Known reports whether the score is there.
-func (s Score) Known() bool { return !math.IsNaN(float64(s)) }
-
-// MarshalJSON writes the number, or null.
-func (s Score) MarshalJSON() ([]byte, error) {
-	if !s.Known() || math.IsInf(float64(s), 0) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(s))
-}
-
-// UnmarshalJSON reads a number, or null.
-func (s *Score) UnmarshalJSON(b []byte) error {
-	var v *float64
-	if err := json.Unmarshal(b, &v); err != nil {
-		return err
-	}
-	*s = Missing
-	if v != nil {
-		*s = Score(*v)
-	}
-	return nil
-}
 
 // overlap counts voxels of each foreground class over a validation epoch:
 // nnU-Net's online evaluation ("pseudo-Dice"), on patches, not on cases.
@@ -69,16 +40,16 @@ func (o *overlap) add(logits []float32, labels []int16) {
 
 // dice returns 2tp/(2tp+fp+fn) of each foreground class, missing where the
 // class occurs nowhere, and the mean of those that are there.
-func (o *overlap) dice() (perClass []Score, mean Score) {
+func (o *overlap) dice() (perClass []evaluate.Score, mean evaluate.Score) {
 	sum, n := 0.0, 0
 	for c := 1; c < len(o.truePositive); c++ {
 		tp := float64(2 * o.truePositive[c])
 		d := tp / (tp + float64(o.falsePositive[c]+o.falseNegative[c]))
-		perClass = append(perClass, Score(d))
+		perClass = append(perClass, evaluate.Score(d))
 		if !math.IsNaN(d) {
 			sum += d
 			n++
 		}
 	}
-	return perClass, Score(sum / float64(n))
+	return perClass, evaluate.Score(sum / float64(n))
 }
