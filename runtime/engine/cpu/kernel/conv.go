@@ -39,9 +39,6 @@ func (c *Conv) Flops() int64 {
 	return 2 * int64(c.N*volume(c.Out)) * int64(c.WeightLen())
 }
 
-// pointwise reports whether each output voxel reads exactly one input voxel.
-func (c *Conv) pointwise() bool { return c.Kernel == [3]int{1, 1, 1} }
-
 // Forward computes y = conv(x, w) + bias; bias may be nil.
 func (c *Conv) Forward(p *Pool, x, w, bias, y []float32) {
 	mustLen("input of a convolution", len(x), c.InputLen())
@@ -49,11 +46,6 @@ func (c *Conv) Forward(p *Pool, x, w, bias, y []float32) {
 	mustLen("output of a convolution", len(y), c.OutputLen())
 	if bias != nil {
 		mustLen("bias of a convolution", len(bias), c.Co)
-	}
-	if c.Kernel[2]*c.Ci < 6 && !c.pointwise() {
-		columns, flat := c.columns(p, x, 1)
-		flat.product(p, columns, w, bias, y)
-		return
 	}
 	if c.minimal() {
 		m := c.forward()
@@ -86,7 +78,7 @@ func (c *Conv) product(p *Pool, x, w, bias, y []float32) {
 		packed: packed,
 		bias:   packBias(p, bias),
 	}
-	g.run(p)
+	run(p, []product{g})
 }
 
 // steps are the floats from one voxel to the next along N, D, H and W of a
@@ -103,10 +95,14 @@ func steps(size, stride [3]int, ch int) [4]int {
 // runs are the byte offsets at which a window's kd×kh runs begin.
 func runs(p *Pool, window [2]int, size [3]int, ch int) []int64 {
 	r := p.offsets(slotRuns, window[0]*window[1])
-	for i := range r {
-		r[i] = int64(4 * (i/window[1]*size[1] + i%window[1]) * size[2] * ch)
-	}
+	fillRuns(r, window[1], size, ch)
 	return r
+}
+
+func fillRuns(r []int64, height int, size [3]int, ch int) {
+	for i := range r {
+		r[i] = int64(4 * (i/height*size[1] + i%height) * size[2] * ch)
+	}
 }
 
 // pad copies x [n,in,ch] into the middle of zeros, lo before and hi after on
@@ -143,7 +139,7 @@ func pad(p *Pool, x []float32, n int, in, lo, hi [3]int, ch int) ([]float32, [3]
 
 // columns writes out each output voxel's inputs side by side, zeros behind
 // them to at least atLeast, and returns the pointwise convolution that is left.
-// It serves kernels with few input channels, whose runs would be too short.
+// It serves the weight gradient of few input channels where planarGrad does not.
 func (c *Conv) columns(p *Pool, x []float32, atLeast int) ([]float32, Conv) {
 	in, size := pad(p, x, c.N, c.In, c.Pad, c.Pad, c.Ci)
 	rows := volume(c.Kernel) * c.Ci

@@ -36,14 +36,29 @@ func (c *Conv) inputProducts(p *Pool, dy, w, dx []float32) {
 		clear(dx)
 	}
 	in, size := pad(p, dy, c.N, c.Out, lo, hi, c.Co)
+	_, stored := panelsOf(c.Ci)
+	packed := p.floats(slotPacked, volume(c.Kernel)*c.Co*stored)
+	lines := p.offsets(slotRuns, c.Kernel[0]*c.Kernel[1]*min(c.Kernel[2], c.Stride[2]))
+	var all []product
 	for _, d := range classes[0] {
 		for _, h := range classes[1] {
-			for _, w3 := range classes[2] {
-				c.inputClass(p, [3]tapClass{d, h, w3}, in, w, dx, lo, size)
+			for _, v := range classes[2] {
+				q := inputClass{d, h, v}
+				g := c.inputProduct(q, lo, size)
+				g.a, g.c = in, dx
+				g.packed, packed = cut(packed, q.taps()*c.Co*stored)
+				g.runs, lines = cut(lines, d.taps*h.taps)
+				fillRuns(g.runs, h.taps, size, c.Co)
+				c.packClass(p, q, g.packed, w)
+				all = append(all, g)
 			}
 		}
 	}
+	run(p, all)
 }
+
+// cut parts the first n elements from the rest.
+func cut[T any](s []T, n int) (first, rest []T) { return s[:n], s[n:] }
 
 // tapClass is, along one axis, the inputs first, first+stride, … (count of
 // them) and their taps tap, tap+stride, … (taps of them). Input number j reads
@@ -78,33 +93,37 @@ func (c *Conv) gradBorder(a int, classes []tapClass) (lo, hi int) {
 	return lo, hi
 }
 
-func (c *Conv) inputClass(p *Pool, q [3]tapClass, in, w, dx []float32, lo, size [3]int) {
-	taps := q[0].taps * q[1].taps * q[2].taps
-	_, stored := panelsOf(c.Ci)
-	packed := p.floats(slotPacked, taps*c.Co*stored)
-	packTransposed(p, packed, w, taps, c.Co, c.Ci, func(t int) int {
-		// Outputs in rising order are taps in falling order.
+// inputClass is a class of inputs: one along each axis.
+type inputClass [3]tapClass
+
+func (q *inputClass) taps() int { return q[0].taps * q[1].taps * q[2].taps }
+
+// packClass stores the weights of a class's taps as panels, the taps in
+// falling order, which is the order of rising outputs.
+func (c *Conv) packClass(p *Pool, q inputClass, packed, w []float32) {
+	packTransposed(p, packed, w, q.taps(), c.Co, c.Ci, func(t int) int {
 		d := q[0].taps - 1 - t/(q[1].taps*q[2].taps)
 		h := q[1].taps - 1 - t/q[2].taps%q[1].taps
 		v := q[2].taps - 1 - t%q[2].taps
-		kd, kh, kw := q[0].tap+d*c.Stride[0], q[1].tap+h*c.Stride[1], q[2].tap+v*c.Stride[2]
-		return c.tapOffset(kd, kh, kw)
+		return c.tapOffset(q[0].tap+d*c.Stride[0], q[1].tap+h*c.Stride[1], q[2].tap+v*c.Stride[2])
 	})
+}
+
+// inputProduct is the geometry of a class's product, dy having a border of lo
+// and the given size with it.
+func (c *Conv) inputProduct(q inputClass, lo, size [3]int) product {
 	one := [3]int{1, 1, 1}
 	g := product{
-		a: in, c: dx,
-		grid:   [4]int{c.N, q[0].count, q[1].count, q[2].count},
-		aStep:  steps(size, one, c.Co),
-		cStep:  steps(c.In, c.Stride, c.Ci),
-		runs:   runs(p, [2]int{q[0].taps, q[1].taps}, size, c.Co),
-		klen:   q[2].taps * c.Co,
-		cols:   c.Ci,
-		packed: packed,
+		grid:  [4]int{c.N, q[0].count, q[1].count, q[2].count},
+		aStep: steps(size, one, c.Co),
+		cStep: steps(c.In, c.Stride, c.Ci),
+		klen:  q[2].taps * c.Co,
+		cols:  c.Ci,
 	}
 	unit := steps(c.In, one, c.Ci)
 	for a := range 3 {
 		g.aBase += (q[a].out - (q[a].taps - 1) + lo[a]) * g.aStep[a+1]
 		g.cBase += q[a].first * unit[a+1]
 	}
-	g.run(p)
+	return g
 }

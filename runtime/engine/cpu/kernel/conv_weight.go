@@ -25,6 +25,10 @@ func (c *Conv) WeightGrad(p *Pool, x, dy, dw []float32) {
 	mustLen("input of a convolution", len(x), c.InputLen())
 	mustLen("output gradient of a convolution", len(dy), c.OutputLen())
 	mustLen("weight gradient of a convolution", len(dw), c.WeightLen())
+	if c.planar() {
+		c.planarGrad(p, x, dy, dw)
+		return
+	}
 	if c.Kernel[2]*c.Ci < widestTile {
 		columns, flat := c.columns(p, x, widestTile)
 		wide := p.floats(slotWeights, flat.WeightLen())
@@ -48,11 +52,8 @@ func (c *Conv) weightGrad(p *Pool, x, dy, dw []float32) {
 	lines := c.N * c.Out[0] * c.Out[1]
 	chunks := gradChunks(lines * c.Out[2])
 	part := volume(c.Kernel) * c.Ci * stored
-	sums := dw
-	if chunks > 1 || stored != c.Co {
-		sums = p.floats(slotPartial, chunks*part)
-	}
-	g := gradient{Conv: c, in: in, dy: dy, stored: stored, aoffs: p.offsets(slotRows, 2*lines)}
+	sums := chunkSums(p, dw, chunks, part, stored, c.Co)
+	g := gradient{Conv: c, in: in, dy: dy, stored: stored, aoffs: p.offsets(slotRows, lines)}
 	g.locate(size)
 	depth := part / c.Kernel[0]
 	p.Run(chunks*c.Kernel[0], func(_, i int) { clear(sums[i*depth : (i+1)*depth]) })
@@ -63,20 +64,7 @@ func (c *Conv) weightGrad(p *Pool, x, dy, dw []float32) {
 		shift := kd * size[1] * size[2] * c.Ci
 		g.sum(&p.lanes[worker], dst, q, lo, hi, shift, size[2]*c.Ci)
 	})
-	if chunks == 1 && stored == c.Co {
-		return
-	}
-	p.eachRange(part/stored, 256, func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			d := dw[r*c.Co:][:c.Co]
-			copy(d, sums[r*stored:])
-			for k := 1; k < chunks; k++ {
-				for j, v := range sums[k*part+r*stored:][:c.Co] {
-					d[j] += v
-				}
-			}
-		}
-	})
+	addChunks(p, dw, sums, part/stored, c.Co, stored, chunks)
 }
 
 // gradient is one call of weightGrad.

@@ -27,9 +27,11 @@ func eightAt(p *float32, bytes int64) *[8]float32 {
 }
 
 // gemmPortable is the 4×8 tile: one row at a time, eight sums in registers.
+// Rows not in use are left out, since a repeated one would be added twice; the
+// assembly computes them from the same start and stores the same numbers.
 func gemmPortable(t *tile) {
 	runs := unsafe.Slice(t.runs, t.nruns)
-	for i := range 4 {
+	for i := range t.rows {
 		c := eightAt(t.c, t.coff[i])
 		var s [8]float32
 		if t.accumulate != 0 {

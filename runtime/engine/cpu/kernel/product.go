@@ -12,6 +12,7 @@ type tile struct {
 	nruns         int64
 	klen          int64 // floats in a run
 	accumulate    int64 // 1: start from c, not from bias
+	rows          int64 // in use; the offsets of the others repeat the last one's
 	aoff, coff    [12]int64
 }
 
@@ -74,23 +75,35 @@ func panelAt(i, cols int) panel {
 
 const (
 	voxelBlock = 240   // voxels one task computes, a multiple of every tile's rows
+	panelRows  = 48    // and at least so many of each of several products
 	panelBytes = 24576 // of a panel used at a time, to stay in the first-level cache
 )
 
-// run computes the product. The order of each output's sum depends on the
-// shape alone, so the threads are free to share out the voxels.
-func (g *product) run(p *Pool) {
-	voxels := g.grid[0] * g.grid[1] * g.grid[2] * g.grid[3]
-	panels, _ := panelsOf(g.cols)
-	blocks := (voxels + voxelBlock - 1) / voxelBlock
+// voxels is the number of rows.
+func (g *product) voxels() int { return g.grid[0] * g.grid[1] * g.grid[2] * g.grid[3] }
+
+// run computes products that write interleaved parts of one result, all of the
+// same columns, side by side, so that the parts of a cache line meet. The
+// order of each output's sum depends on the shape alone, so the threads are
+// free to share out the voxels.
+func run(p *Pool, all []product) {
+	most := 0
+	for i := range all {
+		most = max(most, all[i].voxels())
+	}
+	panels, _ := panelsOf(all[0].cols)
+	size := max(panelRows, voxelBlock/len(all))
+	blocks := (most + size - 1) / size
 	p.Run(blocks*panels, func(worker, i int) {
-		lo := i / panels * voxelBlock
-		hi := min(voxels, lo+voxelBlock)
-		l := &p.lanes[worker]
-		aoff := resize(&l.aoff, hi-lo)
-		coff := resize(&l.coff, hi-lo)
-		g.locate(lo, aoff, coff)
-		g.block(l, panelAt(i%panels, g.cols), aoff, coff)
+		lo, l := i/panels*size, &p.lanes[worker]
+		for k := range all {
+			g := &all[k]
+			if n := min(size, g.voxels()-lo); n > 0 {
+				aoff, coff := resize(&l.aoff, n), resize(&l.coff, n)
+				g.locate(lo, aoff, coff)
+				g.block(l, panelAt(i%panels, g.cols), aoff, coff)
+			}
+		}
 	})
 }
 
@@ -148,7 +161,8 @@ func (g *product) tiles(l *lane, q panel, aoff, coff []int64) {
 	t, m := &l.tile, active.gemm[q.micro]
 	for v := 0; v < len(aoff); v += m.rows {
 		n := copy(t.aoff[:m.rows], aoff[v:])
-		for i := n; i < m.rows; i++ { // a short tile computes its last row again
+		t.rows = int64(n)
+		for i := n; i < m.rows; i++ {
 			t.aoff[i] = aoff[len(aoff)-1]
 		}
 		if q.cols == q.width {

@@ -49,26 +49,29 @@ func (c *TransposedConv) Forward(p *Pool, x, w, bias, y []float32) {
 		mustLen("bias of a transposed convolution", len(bias), c.Co)
 	}
 	_, stored := panelsOf(c.Co)
-	packed := p.floats(slotPacked, c.Ci*stored)
+	taps := volume(c.Stride)
+	packed := p.floats(slotPacked, taps*c.Ci*stored)
 	one := [3]int{1, 1, 1}
 	unit := steps(c.Out, one, c.Co)
-	g := product{
-		a: x, c: y,
-		grid:   [4]int{c.N, c.In[0], c.In[1], c.In[2]},
-		aStep:  steps(c.In, one, c.Ci),
-		cStep:  steps(c.Out, c.Stride, c.Co),
-		runs:   runs(p, [2]int{1, 1}, c.In, c.Ci),
-		klen:   c.Ci,
-		cols:   c.Co,
-		packed: packed,
-		bias:   packBias(p, bias),
-	}
-	for tap := range volume(c.Stride) {
+	all := make([]product, taps)
+	for tap := range all {
 		d, h, v := tap/(c.Stride[1]*c.Stride[2]), tap/c.Stride[2]%c.Stride[1], tap%c.Stride[2]
-		g.cBase = d*unit[1] + h*unit[2] + v*unit[3]
-		pack(p, packed, w[tap*c.Ci*c.Co:], c.Ci, c.Co, func(r int) int { return r * c.Co })
-		g.run(p)
+		g := product{
+			a: x, c: y,
+			grid:   [4]int{c.N, c.In[0], c.In[1], c.In[2]},
+			aStep:  steps(c.In, one, c.Ci),
+			cStep:  steps(c.Out, c.Stride, c.Co),
+			cBase:  d*unit[1] + h*unit[2] + v*unit[3],
+			runs:   runs(p, [2]int{1, 1}, c.In, c.Ci),
+			klen:   c.Ci,
+			cols:   c.Co,
+			packed: packed[tap*c.Ci*stored:][:c.Ci*stored],
+			bias:   packBias(p, bias),
+		}
+		pack(p, g.packed, w[tap*c.Ci*c.Co:], c.Ci, c.Co, func(r int) int { return r * c.Co })
+		all[tap] = g
 	}
+	run(p, all)
 }
 
 // InputGrad computes dx, a convolution of dy with the weights transposed.
