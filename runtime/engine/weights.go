@@ -104,48 +104,51 @@ func (n Norm) buffers() [2]string {
 // Restore copies a state in. Without steps, buffers and slots may be missing:
 // they start anew then. On an error nothing has changed.
 func (w *Weights) Restore(s State) error {
-	fresh := NewWeights(w.program)
-	fresh.Steps = s.Steps
-	if err := fresh.load("parameters", s.Parameters, fresh.Values); err != nil {
+	slots := s.Steps > 0 || len(s.Slots) > 0
+	buffers := s.Steps > 0 || len(s.Buffers) > 0
+	if err := w.check(s, slots, buffers); err != nil {
 		return err
 	}
-	if s.Steps > 0 || len(s.Slots) > 0 {
-		if err := names("optimiser state", s.Slots, w.program.Optimizer.SlotNames()); err != nil {
+	w.Steps = s.Steps
+	w.load(s.Parameters, w.Values)
+	for name, slot := range w.Slots {
+		w.load(s.Slots[name], slot) // a missing tensor clears
+	}
+	for i, n := range w.program.Norms {
+		for row, name := range n.buffers() {
+			if buffers {
+				copy(w.Norms[i][row], s.Buffers[name].Data)
+			} else {
+				copy(w.Norms[i][row], slices.Repeat([]float32{float32(row)}, n.Channels))
+			}
+		}
+	}
+	return nil
+}
+
+// check says why s is not a state of the program, or nil.
+func (w *Weights) check(s State, slots, buffers bool) error {
+	if err := w.checkTensors("parameters", s.Parameters, w.Values); err != nil {
+		return err
+	}
+	if slots {
+		wanted := w.program.Optimizer.SlotNames()
+		if err := names("optimiser state", s.Slots, wanted); err != nil {
 			return err
 		}
-		for name, slot := range fresh.Slots {
-			if err := fresh.load("optimiser state "+name, s.Slots[name], slot); err != nil {
+		for _, name := range wanted {
+			if err := w.checkTensors("optimiser state "+name, s.Slots[name], w.Slots[name]); err != nil {
 				return err
 			}
 		}
 	}
-	if s.Steps > 0 || len(s.Buffers) > 0 {
-		if err := fresh.loadBuffers(s.Buffers); err != nil {
-			return err
-		}
+	if buffers {
+		return w.checkBuffers(s.Buffers)
 	}
-	w.copy(fresh)
 	return nil
 }
 
-// copy keeps w's memory, which an executor may hold on to.
-func (w *Weights) copy(from *Weights) {
-	w.Steps = from.Steps
-	for i, v := range from.Values {
-		copy(w.Values[i], v)
-	}
-	for name, slot := range from.Slots {
-		for i, v := range slot {
-			copy(w.Slots[name][i], v)
-		}
-	}
-	for i, n := range from.Norms {
-		copy(w.Norms[i][0], n[0])
-		copy(w.Norms[i][1], n[1])
-	}
-}
-
-func (w *Weights) load(what string, from map[string]Tensor, to [][]float32) error {
+func (w *Weights) checkTensors(what string, from map[string]Tensor, to [][]float32) error {
 	var want []string
 	for i, p := range w.program.Parameters {
 		if to[i] != nil {
@@ -159,14 +162,14 @@ func (w *Weights) load(what string, from map[string]Tensor, to [][]float32) erro
 		if to[i] == nil {
 			continue
 		}
-		if err := p.load(to[i], from[p.Name]); err != nil {
+		if err := p.check(from[p.Name]); err != nil {
 			return fmt.Errorf("%s: %s: %w", what, p.Name, err)
 		}
 	}
 	return nil
 }
 
-func (w *Weights) loadBuffers(from map[string]Tensor) error {
+func (w *Weights) checkBuffers(from map[string]Tensor) error {
 	var want []string
 	for _, n := range w.program.Norms {
 		b := n.buffers()
@@ -175,15 +178,28 @@ func (w *Weights) loadBuffers(from map[string]Tensor) error {
 	if err := names("buffers", from, want); err != nil {
 		return err
 	}
-	for i, n := range w.program.Norms {
-		for row, name := range n.buffers() {
-			if len(from[name].Data) != n.Channels {
-				return fmt.Errorf("buffers: %s: %d values for %d channels", name, len(from[name].Data), n.Channels)
+	for _, n := range w.program.Norms {
+		for _, name := range n.buffers() {
+			if got := len(from[name].Data); got != n.Channels {
+				return fmt.Errorf("buffers: %s: %d values for %d channels", name, got, n.Channels)
 			}
-			copy(w.Norms[i][row], from[name].Data)
 		}
 	}
 	return nil
+}
+
+// load copies checked tensors in; one that is missing becomes zeros.
+func (w *Weights) load(from map[string]Tensor, to [][]float32) {
+	for i, p := range w.program.Parameters {
+		data := from[p.Name].Data
+		switch {
+		case to[i] == nil:
+		case data == nil:
+			clear(to[i])
+		default:
+			p.walk(func(torch, graph int) { to[i][graph] = data[torch] })
+		}
+	}
 }
 
 // names checks that from has exactly the wanted entries.
@@ -213,17 +229,16 @@ func (p Parameter) export(values []float32) Tensor {
 	return t
 }
 
-// load fills values in the graph's layout from PyTorch's. A 2-D network's
-// weights may lack the z axis.
-func (p Parameter) load(values []float32, t Tensor) error {
+// check says why t is not the parameter. A 2-D network's weights may lack the
+// z axis.
+func (p Parameter) check(t Tensor) error {
 	shape := t.Shape
 	if len(shape) == 4 && len(p.Shape) == 5 && p.Shape[2] == 1 {
 		shape = slices.Insert(slices.Clone(shape), 2, 1)
 	}
-	if !slices.Equal(shape, p.Shape) || len(t.Data) != len(values) {
+	if !slices.Equal(shape, p.Shape) || len(t.Data) != Size(p.Shape) {
 		return fmt.Errorf("shape %v with %d values, expected %v", t.Shape, len(t.Data), p.Shape)
 	}
-	p.walk(func(torch, graph int) { values[graph] = t.Data[torch] })
 	return nil
 }
 
