@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"runspec/compiler/plan"
+	"runspec/runtime/dataset"
+	comparison "runspec/runtime/report"
+	"runspec/runtime/volume"
+)
+
+// commands are the words that scripts have beside testscript's own.
+var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"exits":      exits,
+	"phantom":    phantom,
+	"truncate":   truncate,
+	"garble":     garble,
+	"voxel":      voxel,
+	"label":      label,
+	"thin":       thin,
+	"same-table": sameTable,
+	"stop-after": stopAfter,
+	"childless":  childless,
+}
+
+// arguments checks how many words a command was given.
+func arguments(ts *testscript.TestScript, neg bool, args []string, n int, usage string) {
+	if neg || len(args) < n {
+		ts.Fatalf("usage: %s", usage)
+	}
+}
+
+// number parses a whole number.
+func number(ts *testscript.TestScript, text string) int {
+	n, err := strconv.Atoi(text)
+	ts.Check(err)
+	return n
+}
+
+// exits runs a program and expects its exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 2, "exits CODE PROGRAM [ARG...]")
+	want, got := number(ts, args[0]), 0
+	err := ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// phantom writes a data set in the Decathlon's layout: five cases, two organs.
+func phantom(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 1, "phantom DIR")
+	ts.Check(dataset.WritePhantom(context.Background(), ts.MkAbs(args[0]), plan.Phantom{
+		Cases: 5, Shape: [3]int{8, 8, 8}, Spacing: [3]float64{1, 1, 1}, Organs: 2, Noise: 0.3, Bias: 0.1, Seed: 1,
+	}))
+}
+
+// truncate cuts a file to so many bytes, or, if they are negative, so many off
+// its end.
+func truncate(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 2, "truncate FILE BYTES")
+	path, size := ts.MkAbs(args[0]), number(ts, args[1])
+	if size < 0 {
+		info, err := os.Stat(path)
+		ts.Check(err)
+		size += int(info.Size())
+	}
+	ts.Check(os.Truncate(path, int64(size)))
+}
+
+// garble inverts the bytes in the middle of a file.
+func garble(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 1, "garble FILE")
+	path := ts.MkAbs(args[0])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	for i := len(b) / 2; i < min(len(b), len(b)/2+16); i++ {
+		b[i] ^= 0xff
+	}
+	ts.Check(os.WriteFile(path, b, 0o644))
+}
+
+// voxel sets a voxel of an image.
+func voxel(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 2, "voxel FILE VALUE")
+	path := ts.MkAbs(args[0])
+	v, err := strconv.ParseFloat(args[1], 32)
+	ts.Check(err)
+	image, err := volume.ReadImage(path)
+	ts.Check(err)
+	image.Data[len(image.Data)/2] = float32(v)
+	ts.Check(volume.WriteImage(path, image))
+}
+
+// label sets a voxel of a label file.
+func label(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 2, "label FILE VALUE")
+	path := ts.MkAbs(args[0])
+	labels, err := volume.ReadLabels(path)
+	ts.Check(err)
+	labels.Data[len(labels.Data)/2] = int16(number(ts, args[1]))
+	ts.Check(volume.WriteLabels(path, labels))
+}
+
+// thin takes the last slice off a label file.
+func thin(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 1, "thin FILE")
+	path := ts.MkAbs(args[0])
+	labels, err := volume.ReadLabels(path)
+	ts.Check(err)
+	labels.Shape[0]--
+	labels.Data = labels.Data[:labels.Voxels()]
+	ts.Check(volume.WriteLabels(path, labels))
+}
+
+// sameTable compares the reports of two runs, measured hours aside.
+func sameTable(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 2, "same-table RUN RUN")
+	if d := cmp.Diff(tables(ts, args[0]), tables(ts, args[1])); d != "" {
+		ts.Fatalf("the tables of %s and %s differ (-%[1]s +%[2]s):\n%s", args[0], args[1], d)
+	}
+}
+
+// tables reads a run's report without the hours that it took.
+func tables(ts *testscript.TestScript, run string) []comparison.Table {
+	var r comparison.Report
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(run, "report", "report.json"))), &r))
+	for _, t := range r.Tables {
+		for i, c := range t.Columns {
+			for _, row := range t.Rows {
+				if c.ID == "hours" {
+					row.Cells[i] = comparison.Cell{}
+				}
+			}
+		}
+	}
+	if len(r.Tables) == 0 || len(r.Tables[0].Rows) == 0 {
+		ts.Fatalf("the report of %s is empty", run)
+	}
+	return r.Tables
+}
