@@ -230,9 +230,12 @@ func closeTensor(t *testing.T, what string, got, want engine.Tensor, tolerance f
 
 // TestThreads wants the same bits from any number of threads.
 func TestThreads(t *testing.T) {
+	programs := map[string]*engine.Program{"task04": task04Program(t, 8)}
 	for i, n := range small {
-		t.Run(n.name, func(t *testing.T) {
-			p := build(t, i)
+		programs[n.name] = build(t, i)
+	}
+	for name, p := range programs {
+		t.Run(name, func(t *testing.T) {
 			b := labelled(p)
 			var want engine.State
 			for _, n := range []int{1, 2, 3, 7} {
@@ -444,5 +447,34 @@ func TestBadOptions(t *testing.T) {
 		if _, err := train.Build(n, o); err == nil || !strings.Contains(err.Error(), bad.want) {
 			t.Errorf("error %v, want one about %q", err, bad.want)
 		}
+	}
+}
+
+// TestMemory holds the plan of Task04's full step to what PyTorch needs for
+// it (1364 MB measured, of which half is the bar), and the network's own
+// estimate, which plans print, to the plan.
+func TestMemory(t *testing.T) {
+	p := task04Program(t, 32)
+	e, err := cpu.New(p, cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := e.(*cpu.Executor).Memory()
+	if planned := m.Weights + m.Gradients + m.Step; planned > 380<<20 {
+		t.Errorf("a step needs %d MiB: weights %d, gradients %d, slab %d", planned>>20, m.Weights>>20, m.Gradients>>20, m.Step>>20)
+	}
+	if m.Predict > 50<<20 || m.Evaluate > 100<<20 {
+		t.Errorf("slabs of %d MiB to evaluate, %d MiB to predict", m.Evaluate>>20, m.Predict>>20)
+	}
+	n, err := unet.Build(task04(32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	estimate, err := n.TrainingMemory(p.Batch, p.Patch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ratio := float64(estimate) / float64(m.Weights+m.Gradients+m.Step); ratio < 1 || ratio > 1.5 {
+		t.Errorf("the estimate for plans is %d MiB, %.2f of the executor's plan", estimate>>20, ratio)
 	}
 }

@@ -31,6 +31,24 @@ func task04(features int) unet.Architecture {
 	return a
 }
 
+// task04Program trains task04 as nnU-Net does, batch 2.
+func task04Program(t testing.TB, features int) *engine.Program {
+	t.Helper()
+	n, err := unet.Build(task04(features))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := train.Build(n, train.GraphOptions{
+		Batch: 2, Patch: [3]int{40, 56, 40},
+		Loss:      engine.Loss{Kind: engine.DiceCE},
+		Optimizer: engine.Optimizer{Kind: engine.SGD, Momentum: 0.99, WeightDecay: 3e-5, Clip: 12},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // noise is a batch of random images and labels in blocks of 4 voxels.
 func noise(p *engine.Program) engine.Batch {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -77,18 +95,7 @@ func BenchmarkStep(b *testing.B) {
 	for _, features := range []int{32, 8} {
 		for _, threads := range []int{1, 2} {
 			b.Run(fmt.Sprintf("features=%d/threads=%d", features, threads), func(b *testing.B) {
-				n, err := unet.Build(task04(features))
-				if err != nil {
-					b.Fatal(err)
-				}
-				p, err := train.Build(n, train.GraphOptions{
-					Batch: 2, Patch: [3]int{40, 56, 40},
-					Loss:      engine.Loss{Kind: engine.DiceCE},
-					Optimizer: engine.Optimizer{Kind: engine.SGD, Momentum: 0.99, WeightDecay: 3e-5, Clip: 12},
-				})
-				if err != nil {
-					b.Fatal(err)
-				}
+				p := task04Program(b, features)
 				e, err := cpu.New(p, cpu.Options{Threads: threads})
 				if err != nil {
 					b.Fatal(err)
