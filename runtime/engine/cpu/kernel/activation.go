@@ -21,10 +21,17 @@ const elements = 1 << 14 // elements one task handles
 // Forward computes y = activation(x); slope matters to Leaky alone. y may be x.
 func (a Activation) Forward(p *Pool, x []float32, slope float32, y []float32) {
 	mustLen("output of an activation", len(y), len(x))
-	p.eachRange(len(x), elements, func(lo, hi int) { a.forward(x[lo:hi], slope, y[lo:hi]) })
+	a.check()
+	p.eachRange(len(x), elements, func(lo, hi int) { active.curve(a, x[lo:hi], slope, y[lo:hi]) })
 }
 
-func (a Activation) forward(x []float32, slope float32, y []float32) {
+func (a Activation) check() {
+	if a < Leaky || a > GELU {
+		panic(fmt.Sprintf("kernel: activation %d", int(a)))
+	}
+}
+
+func curvePortable(a Activation, x []float32, slope float32, y []float32) {
 	switch a {
 	case Leaky:
 		for i, v := range x {
@@ -44,8 +51,6 @@ func (a Activation) forward(x []float32, slope float32, y []float32) {
 		for i, v := range x {
 			y[i] = float32(float64(v) * normalCDF(float64(v)))
 		}
-	default:
-		panic(fmt.Sprintf("kernel: activation %d", int(a)))
 	}
 }
 
@@ -53,10 +58,11 @@ func (a Activation) forward(x []float32, slope float32, y []float32) {
 func (a Activation) Backward(p *Pool, x, dy []float32, slope float32, dx []float32) {
 	mustLen("output gradient of an activation", len(dy), len(x))
 	mustLen("input gradient of an activation", len(dx), len(x))
-	p.eachRange(len(x), elements, func(lo, hi int) { a.backward(x[lo:hi], dy[lo:hi], slope, dx[lo:hi]) })
+	a.check()
+	p.eachRange(len(x), elements, func(lo, hi int) { active.curveGrad(a, x[lo:hi], dy[lo:hi], slope, dx[lo:hi]) })
 }
 
-func (a Activation) backward(x, dy []float32, slope float32, dx []float32) {
+func curveGradPortable(a Activation, x, dy []float32, slope float32, dx []float32) {
 	switch a {
 	case Leaky:
 		for i, v := range x {
@@ -80,8 +86,6 @@ func (a Activation) backward(x, dy []float32, slope float32, dx []float32) {
 			density := math.Exp(-t*t/2) / math.Sqrt(2*math.Pi)
 			dx[i] = float32(float64(dy[i]) * (normalCDF(t) + t*density))
 		}
-	default:
-		panic(fmt.Sprintf("kernel: activation %d", int(a)))
 	}
 }
 

@@ -202,3 +202,55 @@ func normPass(p *Pool, n *Norm, b *buffers) {
 	n.Forward(p, x, mean, rstd, gamma, beta, 0.01, x)
 	n.Backward(p, x, x, mean, rstd, gamma, beta, 0.01, x, s[4*n.StatsLen():][:n.Channels], s[5*n.StatsLen():][:n.Channels])
 }
+
+// BenchmarkPointwise measures what is not a convolution on the largest
+// activation of the plan (2×40×56×40 voxels, 32 channels), and the loss on its
+// logits, in CPU nanoseconds an element.
+func BenchmarkPointwise(b *testing.B) {
+	const voxels, channels = 40 * 56 * 40, 32
+	norm := InstanceNorm(2, voxels, channels, 1e-5)
+	x, y := random(1, norm.Len()), random(2, norm.Len())
+	mean, rstd, gamma, beta := random(3, 2*channels), random(4, 2*channels), random(5, channels), random(6, channels)
+	dgamma, dbeta := make([]float32, channels), make([]float32, channels)
+	loss := Loss{Samples: 2, Voxels: voxels, Classes: 3, CrossEntropy: true, Dice: true}
+	labels := make([]int16, loss.LabelsLen())
+	worst := loss
+	worst.TopK = 0.1
+	params := 5_603_177
+	for _, c := range []struct {
+		name string
+		n    int
+		run  func(p *Pool)
+	}{
+		{"norm/stats", len(x), func(p *Pool) { norm.Stats(p, x, mean, rstd) }},
+		{"norm/forward", len(x), func(p *Pool) { norm.Forward(p, x, mean, rstd, gamma, beta, 0.01, y) }},
+		{"norm/backward", len(x), func(p *Pool) { norm.Backward(p, x, y, mean, rstd, gamma, beta, 0.01, y, dgamma, dbeta) }},
+		{"leaky/forward", len(x), func(p *Pool) { Leaky.Forward(p, x, 0.01, y) }},
+		{"leaky/backward", len(x), func(p *Pool) { Leaky.Backward(p, x, y, 0.01, y) }},
+		{"elu/forward", len(x), func(p *Pool) { ELU.Forward(p, x, 0, y) }},
+		{"elu/backward", len(x), func(p *Pool) { ELU.Backward(p, x, y, 0, y) }},
+		{"gelu/forward", len(x), func(p *Pool) { GELU.Forward(p, x, 0, y) }},
+		{"gelu/backward", len(x), func(p *Pool) { GELU.Backward(p, x, y, 0, y) }},
+		{"add", len(x), func(p *Pool) { Add(p, x, y, y) }},
+		{"concat", len(x), func(p *Pool) { Concat(p, x[:len(x)/2], x[len(x)/2:], 32, 32, y) }},
+		{"bias", len(x), func(p *Pool) { BiasGrad(p, x, dbeta) }},
+		{"loss", loss.LogitsLen(), func(p *Pool) { loss.Compute(p, x[:loss.LogitsLen()], labels, 1, y[:loss.LogitsLen()]) }},
+		{"topk", loss.LogitsLen(), func(p *Pool) { worst.Compute(p, x[:loss.LogitsLen()], labels, 1, y[:loss.LogitsLen()]) }},
+		{"sgd", params, func(p *Pool) { SGD{1e-2, 0.99, 3e-5, true}.Step(p, x[:params], y[:params], y[:params], 1e-6) }},
+		{"squares", params, func(p *Pool) { SumSquares(p, x[:params]) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			p := benchPool()
+			c.run(p)
+			b.ReportAllocs()
+			b.ResetTimer()
+			s := timed(func() {
+				for b.Loop() {
+					c.run(p)
+				}
+			})
+			b.ReportMetric(s*1e9/float64(b.N)/float64(c.n), "cpu-ns/element")
+			b.ReportMetric(s*1e3/float64(b.N), "cpu-ms")
+		})
+	}
+}

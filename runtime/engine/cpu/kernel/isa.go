@@ -18,6 +18,8 @@ type instructions struct {
 	gradInput func(x, dy, dx, scale, offset, kx, k1 []float32, slope float32)                  // dx = scale·dz+kx·x+k1
 	spread    func(in, out *[4][]float32)                                                      // Bᵀ of winograd, line by line
 	gather    func(in *[4][]float32, y0, y1 []float32)                                         // Aᵀ of winograd
+	curve     func(a Activation, x []float32, slope float32, y []float32)
+	curveGrad func(a Activation, x, dy []float32, slope float32, dx []float32)
 	add       func(y, a, b []float32)
 	sub       func(y, a, b []float32)
 	sgd       func(param, grad, buf []float32, c *sgdConstants)

@@ -13,6 +13,8 @@ var portable = instructions{
 	gradInput: gradInputPortable,
 	spread:    spreadPortable,
 	gather:    gatherPortable,
+	curve:     curvePortable,
+	curveGrad: curveGradPortable,
 	add:       addPortable,
 	sub:       subPortable,
 	sgd:       sgdPortable,

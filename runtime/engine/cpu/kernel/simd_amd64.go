@@ -70,6 +70,8 @@ var avx2 = instructions{
 	gradInput: gradInputAVX2,
 	spread:    spreadAVX2,
 	gather:    gatherAVX2,
+	curve:     curveAVX2,
+	curveGrad: curveGradAVX2,
 	add:       addAVX2,
 	sub:       subAVX2,
 	sgd:       sgdAVX2,

@@ -30,6 +30,7 @@ func Source() string {
 	w.spread()
 	w.gather()
 	w.sums()
+	w.curves()
 	w.sgd()
 	w.peak("peakAVX2", ymm)
 	w.peak("peakAVX512", zmm)
