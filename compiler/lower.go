@@ -38,7 +38,7 @@ func lower(s *source, sources Sources) (*plan.Plan, diag.Diagnostics) {
 	return p, l.found
 }
 
-// report adds a diagnostic about n's value.
+// add adds a diagnostic about n's value.
 func (l *lowering) add(n node, code diag.Code, summary, detail string, args ...any) {
 	l.found = append(l.found, n.s.diagnostic(n.at(), code, summary, fmt.Sprintf(detail, args...)))
 }
@@ -84,6 +84,10 @@ func (l *lowering) fidelity(n node) plan.Fidelity {
 		}
 		l.add(at, diag.MinAboveMax, "Minimum above maximum",
 			"fidelity.min is %d, fidelity.max is %d. Raise max or lower min.", f.Min, f.Max)
+	}
+	if given && okMax && f.Horizon < f.Max {
+		l.add(n.field("horizon"), diag.MinAboveMax, "Horizon below maximum",
+			"The learning rate reaches 0 at fidelity.horizon, %d epochs, and a training may last fidelity.max, %d. Raise horizon or drop it.", f.Horizon, f.Max)
 	}
 	return f
 }

@@ -1,6 +1,9 @@
 package compiler
 
 import (
+	"fmt"
+	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -9,9 +12,15 @@ import (
 	"runspec/compiler/plan"
 )
 
+var studyName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+
 func (l *lowering) studies(root node, p *plan.Plan) []plan.Study {
 	studies := []plan.Study{}
 	for _, n := range root.field("studies").fields() {
+		if !studyName.MatchString(n.name) {
+			l.found = append(l.found, n.s.diagnostic(n.label(), diag.BadFormat, "Text of another form",
+				fmt.Sprintf("A study is named %q. Its name is part of file names: use letters, digits, \"-\" and \"_\", and begin with a letter.", n.name)))
+		}
 		studies = append(studies, l.study(n.or("study"), root, p))
 	}
 	slices.SortFunc(studies, func(a, b plan.Study) int { return strings.Compare(a.Name, b.Name) })
@@ -70,9 +79,10 @@ func (l *lowering) affordable(n, epochs node, s *plan.Study, f plan.Fidelity, bu
 		at = epochs
 	}
 	if top := s.Rungs[len(s.Rungs)-1]; top.Trials < 1 {
+		least := int(math.Pow(float64(f.Eta), float64(len(s.Rungs)-1)))
 		l.add(at, diag.TooFewTrials, "Too few trials",
-			"Of %d trials of study %s none reaches its top rung of %d epochs: each of its %d rungs keeps one trial in %d. Give it more trials or a larger budget, or raise fidelity.min.",
-			s.Optimizer.Trials, s.Name, top.Epochs, len(s.Rungs), f.Eta)
+			"Study %s has %d trials, so none reaches its top rung of %d epochs. It takes %d, which train %d epochs in all. Raise the trials or the budget, or fidelity.min, which drops rungs.",
+			s.Name, s.Optimizer.Trials, top.Epochs, least, plan.Epochs(plan.Ladder(s.Optimizer.Kind, f, least)))
 		return
 	}
 	if cost := plan.Epochs(s.Rungs); budget > 0 && cost > budget {

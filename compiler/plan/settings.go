@@ -19,8 +19,12 @@ func (t Training) Settings(d nnunet.Dataset, f nnunet.Fingerprint, planner nnune
 	if !ok {
 		return s, c, fmt.Errorf("nnU-Net's %s planner gives data set %s no configuration %q; choose one of %v", planner, d.Name, configuration, names(s))
 	}
-	if t.BaseFeatures > 0 {
-		if c, err = c.WithFeatures(t.BaseFeatures, t.MaxFeatures); err != nil {
+	if t.BaseFeatures > 0 || t.MaxFeatures > 0 {
+		base := t.BaseFeatures
+		if base == 0 {
+			base = c.Architecture.Stages[0].Features
+		}
+		if c, err = c.WithFeatures(base, t.MaxFeatures); err != nil {
 			return s, c, err
 		}
 	}
