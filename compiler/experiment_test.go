@@ -1,7 +1,9 @@
 package compiler
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"runspec/compiler/diag"
@@ -29,5 +31,24 @@ func TestExperiments(t *testing.T) {
 			}
 			t.Log(c.file, c.tags, s.Name, s.Rungs)
 		}
+	}
+}
+
+// TestReadme compiles the specs in the language's README.
+func TestReadme(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "spec", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(raw), "```cue\n")[1:]
+	if len(blocks) != 2 {
+		t.Fatalf("%d blocks", len(blocks))
+	}
+	for i, b := range blocks {
+		b, _, _ = strings.Cut(b, "```")
+		if i == 1 {
+			b = wrap("studies: a: {\n" + b + "\noptimizer: spec.#Random & {trials: 1}}\n")
+		}
+		must(t, b, Options{})
 	}
 }
