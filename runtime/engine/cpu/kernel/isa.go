@@ -23,6 +23,7 @@ type instructions struct {
 	add       func(y, a, b []float32)
 	sub       func(y, a, b []float32)
 	sgd       func(param, grad, buf []float32, c *sgdConstants)
+	adam      func(param, grad, first, second, most []float32, c *adamConstants)
 }
 
 // microGemm computes a tile of rows×cols outputs.

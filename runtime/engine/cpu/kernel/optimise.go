@@ -5,11 +5,19 @@ import "math"
 // SumSquares is Σx², in float64.
 func SumSquares(p *Pool, x []float32) float64 {
 	return p.sum(len(x), func(lo, hi int) float64 {
-		s := 0.0
-		for _, v := range x[lo:hi] {
+		var s, t, u, r float64 // side by side, since each addition waits for the one before
+		x := x[lo:hi]
+		for ; len(x) >= 4; x = x[4:] {
+			a, b, c, d := float64(x[0]), float64(x[1]), float64(x[2]), float64(x[3])
+			s += a * a
+			t += b * b
+			u += c * c
+			r += d * d
+		}
+		for _, v := range x {
 			s += float64(v) * float64(v)
 		}
-		return s
+		return s + t + (u + r)
 	})
 }
 
@@ -69,26 +77,45 @@ func (o Adam) Step(p *Pool, params, grads, first, second, largest []float32, ste
 	if o.AMSGrad {
 		mustLen("largest second moments", len(largest), len(params))
 	}
-	rate := float32(o.Rate / (1 - math.Pow(o.Beta1, float64(step))))
-	root := float32(math.Sqrt(1 - math.Pow(o.Beta2, float64(step))))
-	shrink, join := float32(1), float32(o.Decay)
-	if o.Decoupled {
-		shrink, join = float32(1-o.Rate*o.Decay), 0
+	c := adamConstants{
+		scale: scale, join: float32(o.Decay), shrink: 1,
+		first: float32(1 - o.Beta1), second: float32(o.Beta2), square: float32(1 - o.Beta2),
+		rate: float32(-o.Rate / (1 - math.Pow(o.Beta1, float64(step)))),
+		root: float32(1 / math.Sqrt(1-math.Pow(o.Beta2, float64(step)))),
+		eps:  float32(o.Eps),
 	}
-	b1, b2, eps := float32(1-o.Beta1), float32(o.Beta2), float32(o.Eps)
-	rest := float32(1 - o.Beta2)
+	if o.Decoupled {
+		c.shrink, c.join = float32(1-o.Rate*o.Decay), 0
+	}
 	p.eachRange(len(params), elements, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			w := params[i] * shrink
-			g := grads[i]*scale + join*w
-			first[i] += (g - first[i]) * b1
-			v := second[i]*b2 + g*g*rest
-			second[i] = v
-			if o.AMSGrad {
-				v = max(v, largest[i])
-				largest[i] = v
-			}
-			params[i] = w - rate*first[i]/(float32(math.Sqrt(float64(v)))/root+eps)
+		var most []float32
+		if o.AMSGrad {
+			most = largest[lo:hi]
 		}
+		active.adam(params[lo:hi], grads[lo:hi], first[lo:hi], second[lo:hi], most, &c)
 	})
+}
+
+// adamConstants are the numbers of one step; the assembly reads them by name.
+// rate is negative and has the first moment's bias corrected, root the second's.
+type adamConstants struct {
+	scale, join, shrink   float32
+	first, second, square float32
+	rate, root, eps       float32
+}
+
+// adamPortable takes most nil for Adam without AMSGrad.
+func adamPortable(param, grad, first, second, most []float32, c *adamConstants) {
+	for i, w := range param {
+		w *= c.shrink
+		g := grad[i]*c.scale + w*c.join
+		m := first[i] + (g-first[i])*c.first
+		v := second[i]*c.second + g*g*c.square
+		first[i], second[i] = m, v
+		if most != nil {
+			v = max(v, most[i])
+			most[i] = v
+		}
+		param[i] = w + c.rate*m/(float32(math.Sqrt(float64(v)))*c.root+c.eps)
+	}
 }

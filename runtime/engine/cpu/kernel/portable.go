@@ -18,6 +18,7 @@ var portable = instructions{
 	add:       addPortable,
 	sub:       subPortable,
 	sgd:       sgdPortable,
+	adam:      adamPortable,
 }
 
 func float32At(p *float32, bytes int64) *float32 {

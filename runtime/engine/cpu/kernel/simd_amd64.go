@@ -56,6 +56,12 @@ func subLoop(y, a, b *float32, n int)
 //go:noescape
 func sgdLoop(param, grad, buf *float32, c *sgdConstants, n int)
 
+//go:noescape
+func adamLoop(param, grad, first, second *float32, c *adamConstants, n int)
+
+//go:noescape
+func amsgradLoop(param, grad, first, second, most *float32, c *adamConstants, n int)
+
 // peakAVX2 and peakAVX512 do 12·n independent fused multiply-adds.
 func peakAVX2(n int64)
 func peakAVX512(n int64)
@@ -75,6 +81,7 @@ var avx2 = instructions{
 	add:       addAVX2,
 	sub:       subAVX2,
 	sgd:       sgdAVX2,
+	adam:      adamAVX2,
 }
 
 // avx512 differs in the micro-kernels alone: the other loops wait for memory.
@@ -173,4 +180,17 @@ func sgdAVX2(param, grad, buf []float32, c *sgdConstants) {
 		sgdLoop(&param[0], &grad[0], &buf[0], c, n)
 	}
 	sgdPortable(param[n:], grad[n:], buf[n:], c)
+}
+
+func adamAVX2(param, grad, first, second, most []float32, c *adamConstants) {
+	n := len(param) &^ 7
+	switch {
+	case n == 0:
+	case most == nil:
+		adamLoop(&param[0], &grad[0], &first[0], &second[0], c, n)
+	default:
+		amsgradLoop(&param[0], &grad[0], &first[0], &second[0], &most[0], c, n)
+		most = most[n:]
+	}
+	adamPortable(param[n:], grad[n:], first[n:], second[n:], most, c)
 }

@@ -1848,6 +1848,95 @@ loop:
 	VZEROUPPER
 	RET
 
+// func adamLoop(param, grad, first, second *float32, c *adamConstants, n int)
+TEXT ·adamLoop(SB), NOSPLIT, $0-48
+	MOVQ param+0(FP), AX
+	MOVQ grad+8(FP), BX
+	MOVQ first+16(FP), CX
+	MOVQ second+24(FP), DX
+	MOVQ c+32(FP), SI
+	MOVQ n+40(FP), DI
+	XORQ R9, R9
+	VBROADCASTSS adamConstants_scale(SI), Y7
+	VBROADCASTSS adamConstants_join(SI), Y8
+	VBROADCASTSS adamConstants_shrink(SI), Y9
+	VBROADCASTSS adamConstants_first(SI), Y10
+	VBROADCASTSS adamConstants_second(SI), Y11
+	VBROADCASTSS adamConstants_square(SI), Y12
+	VBROADCASTSS adamConstants_rate(SI), Y13
+	VBROADCASTSS adamConstants_root(SI), Y14
+	VBROADCASTSS adamConstants_eps(SI), Y15
+	PCALIGN $32
+loop:
+	VMULPS (AX)(R9*1), Y9, Y0
+	VMULPS Y8, Y0, Y1
+	VFMADD231PS (BX)(R9*1), Y7, Y1
+	VMOVUPS (CX)(R9*1), Y2
+	VSUBPS Y2, Y1, Y3
+	VFMADD231PS Y3, Y10, Y2
+	VMOVUPS Y2, (CX)(R9*1)
+	VMULPS Y1, Y1, Y3
+	VMULPS Y12, Y3, Y3
+	VFMADD231PS (DX)(R9*1), Y11, Y3
+	VMOVUPS Y3, (DX)(R9*1)
+	VSQRTPS Y3, Y3
+	VFMADD213PS Y15, Y14, Y3
+	VMULPS Y13, Y2, Y2
+	VDIVPS Y3, Y2, Y2
+	VADDPS Y2, Y0, Y0
+	VMOVUPS Y0, (AX)(R9*1)
+	ADDQ $32, R9
+	SUBQ $8, DI
+	JNZ loop
+	VZEROUPPER
+	RET
+
+// func amsgradLoop(param, grad, first, second, most *float32, c *adamConstants, n int)
+TEXT ·amsgradLoop(SB), NOSPLIT, $0-56
+	MOVQ param+0(FP), AX
+	MOVQ grad+8(FP), BX
+	MOVQ first+16(FP), CX
+	MOVQ second+24(FP), DX
+	MOVQ most+32(FP), SI
+	MOVQ c+40(FP), R11
+	MOVQ n+48(FP), DI
+	XORQ R9, R9
+	VBROADCASTSS adamConstants_scale(R11), Y7
+	VBROADCASTSS adamConstants_join(R11), Y8
+	VBROADCASTSS adamConstants_shrink(R11), Y9
+	VBROADCASTSS adamConstants_first(R11), Y10
+	VBROADCASTSS adamConstants_second(R11), Y11
+	VBROADCASTSS adamConstants_square(R11), Y12
+	VBROADCASTSS adamConstants_rate(R11), Y13
+	VBROADCASTSS adamConstants_root(R11), Y14
+	VBROADCASTSS adamConstants_eps(R11), Y15
+	PCALIGN $32
+loop:
+	VMULPS (AX)(R9*1), Y9, Y0
+	VMULPS Y8, Y0, Y1
+	VFMADD231PS (BX)(R9*1), Y7, Y1
+	VMOVUPS (CX)(R9*1), Y2
+	VSUBPS Y2, Y1, Y3
+	VFMADD231PS Y3, Y10, Y2
+	VMOVUPS Y2, (CX)(R9*1)
+	VMULPS Y1, Y1, Y3
+	VMULPS Y12, Y3, Y3
+	VFMADD231PS (DX)(R9*1), Y11, Y3
+	VMOVUPS Y3, (DX)(R9*1)
+	VMAXPS (SI)(R9*1), Y3, Y3
+	VMOVUPS Y3, (SI)(R9*1)
+	VSQRTPS Y3, Y3
+	VFMADD213PS Y15, Y14, Y3
+	VMULPS Y13, Y2, Y2
+	VDIVPS Y3, Y2, Y2
+	VADDPS Y2, Y0, Y0
+	VMOVUPS Y0, (AX)(R9*1)
+	ADDQ $32, R9
+	SUBQ $8, DI
+	JNZ loop
+	VZEROUPPER
+	RET
+
 // func peakAVX2(n int64)
 TEXT ·peakAVX2(SB), NOSPLIT, $0-8
 	MOVQ n+0(FP), CX

@@ -12,8 +12,10 @@ func (c *Conv) minimalGrad() bool {
 
 const winogradGradRows = 96 // outputs along W whose products are summed in one go, about
 
-// weightGrad computes dw. Tasks are one chunk of the tiles and the four points
-// of one row of points along D.
+// weightGrad computes dw. A task is one chunk of the tiles, with all rows of
+// points along D so that the lines read stay in cache, or with one row where
+// the sums would not stay there or the chunks are too few for the threads;
+// each sum is the same either way.
 func (w *winograd) weightGrad(p *Pool, x, dy, dw []float32) {
 	tiles := w.n * w.tiles[0] * w.tiles[1]
 	chunks := gradChunks(w.n * volume(w.out))
@@ -21,11 +23,16 @@ func (w *winograd) weightGrad(p *Pool, x, dy, dw []float32) {
 	part := points * w.weights()
 	sums := p.floats(slotPartial, chunks*part)
 	zeros := p.floats(slotZeros, max(w.in[2]*w.ci, w.outLine()))
-	p.Run(chunks*w.deep, func(worker, i int) {
-		chunk, row := i/w.deep, i%w.deep
-		dst := sums[chunk*part+4*row*w.weights():][:4*w.weights()]
+	together := w.deep
+	if 4*part > 1<<19 || p.threads > 1 && chunks < 3*p.threads {
+		together = 1
+	}
+	groups := w.deep / together
+	p.Run(chunks*groups, func(worker, i int) {
+		chunk, row := i/groups, i%groups*together
+		dst := sums[chunk*part+4*row*w.weights():][:4*together*w.weights()]
 		clear(dst)
-		w.sumTiles(&p.lanes[worker], x, dy, zeros, dst, row, chunk*tiles/chunks, (chunk+1)*tiles/chunks)
+		w.sumTiles(&p.lanes[worker], x, dy, zeros, dst, row, row+together, chunk*tiles/chunks, (chunk+1)*tiles/chunks)
 	})
 	w.combine(p, sums, part, chunks, dw)
 }
@@ -34,9 +41,9 @@ func (w *winograd) weightGrad(p *Pool, x, dy, dw []float32) {
 // cut into.
 func gradChunks(voxels int) int { return min(chunkCount, max(1, voxels/chunkVoxels)) }
 
-// sumTiles adds to dst [4,taps·ci,co] the products of tiles [lo, hi) for one
-// row of points.
-func (w *winograd) sumTiles(l *lane, x, dy, zeros, dst []float32, row, lo, hi int) {
+// sumTiles adds to dst [rows,4,taps·ci,co] the products of tiles [lo, hi) for
+// rows [first, end) of points.
+func (w *winograd) sumTiles(l *lane, x, dy, zeros, dst []float32, first, end, lo, hi int) {
 	batch := max(1, winogradGradRows/w.out[2])
 	in := resize(&l.left, 4*batch*w.inLine())
 	out := resize(&l.right, 4*batch*w.outLine())
@@ -51,15 +58,18 @@ func (w *winograd) sumTiles(l *lane, x, dy, zeros, dst []float32, row, lo, hi in
 	panels, _ := panelsOf(w.co)
 	for ; lo < hi; lo += batch {
 		n := min(batch, hi-lo)
-		for k := range n {
-			w.spreadRow(l, x, zeros, lo+k, row, in[k*w.inLine():], batch*w.inLine())
-			w.spreadGrad(l, dy, zeros, lo+k, row, out[k*w.outLine():], batch*w.outLine())
-		}
 		t.rows = int64(n)
-		for j := range 4 {
-			a, b := in[j*batch*w.inLine():], out[j*batch*w.outLine():]
-			for i := range panels {
-				w.multiply(l, panelAt(i, w.co), a, b, dst[j*w.weights():][:w.weights()])
+		for row := first; row < end; row++ {
+			for k := range n {
+				w.spreadRow(l, x, zeros, lo+k, row, in[k*w.inLine():], batch*w.inLine())
+				w.spreadGrad(l, dy, zeros, lo+k, row, out[k*w.outLine():], batch*w.outLine())
+			}
+			for j := range 4 {
+				a, b := in[j*batch*w.inLine():], out[j*batch*w.outLine():]
+				point := dst[(4*(row-first)+j)*w.weights():][:w.weights()]
+				for i := range panels {
+					w.multiply(l, panelAt(i, w.co), a, b, point)
+				}
 			}
 		}
 	}

@@ -32,6 +32,8 @@ func Source() string {
 	w.sums()
 	w.curves()
 	w.sgd()
+	w.adam(false)
+	w.adam(true)
 	w.peak("peakAVX2", ymm)
 	w.peak("peakAVX512", zmm)
 	return w.String()

@@ -268,3 +268,43 @@ func (w *writer) sgd() {
 		w.op("VMOVUPS Y0, (AX)(R9*1)")
 	})
 }
+
+// adam writes adamLoop and amsgradLoop: param AX, grad BX, first CX, second
+// DX, then the largest second moment, then the constants.
+func (w *writer) adam(largest bool) {
+	name, signature := "adamLoop", "(param, grad, first, second *float32, c *adamConstants, n int)"
+	pointers := []string{"param", "grad", "first", "second", "c"}
+	if largest {
+		name, signature = "amsgradLoop", "(param, grad, first, second, most *float32, c *adamConstants, n int)"
+		pointers = []string{"param", "grad", "first", "second", "most", "c"}
+	}
+	constants := pointerRegisters[len(pointers)-1]
+	fields := []string{"scale", "join", "shrink", "first", "second", "square", "rate", "root", "eps"}
+	w.flat(name, signature, pointers, func() {
+		for i, f := range fields {
+			w.op("VBROADCASTSS adamConstants_%s(%s), Y%d", f, constants, 7+i)
+		}
+	}, func() {
+		w.op("VMULPS (AX)(R9*1), Y9, Y0")
+		w.op("VMULPS Y8, Y0, Y1")
+		w.op("VFMADD231PS (BX)(R9*1), Y7, Y1") // gradient
+		w.op("VMOVUPS (CX)(R9*1), Y2")
+		w.op("VSUBPS Y2, Y1, Y3")
+		w.op("VFMADD231PS Y3, Y10, Y2")
+		w.op("VMOVUPS Y2, (CX)(R9*1)")
+		w.op("VMULPS Y1, Y1, Y3")
+		w.op("VMULPS Y12, Y3, Y3")
+		w.op("VFMADD231PS (DX)(R9*1), Y11, Y3")
+		w.op("VMOVUPS Y3, (DX)(R9*1)")
+		if largest {
+			w.op("VMAXPS (%s)(R9*1), Y3, Y3", pointerRegisters[4])
+			w.op("VMOVUPS Y3, (%s)(R9*1)", pointerRegisters[4])
+		}
+		w.op("VSQRTPS Y3, Y3")
+		w.op("VFMADD213PS Y15, Y14, Y3")
+		w.op("VMULPS Y13, Y2, Y2")
+		w.op("VDIVPS Y3, Y2, Y2")
+		w.op("VADDPS Y2, Y0, Y0")
+		w.op("VMOVUPS Y0, (AX)(R9*1)")
+	})
+}
