@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 
@@ -149,6 +150,7 @@ func (f *flags) run(cmd *cobra.Command, path string) error {
 		o.Progress.Close()
 		return err
 	}
+	o.SpecDir = filepath.Dir(path)
 	outcome, err := run.Run(cmd.Context(), p, o)
 	o.Progress.Close()
 	if err != nil {

@@ -36,7 +36,7 @@ func prepareAll(ctx context.Context, p *plan.Plan, o Options) ([]*prepared, erro
 }
 
 func prepare(ctx context.Context, p *plan.Plan, d plan.Dataset, o Options) (*prepared, error) {
-	raw, err := open(ctx, d.Source, d.Name, false, o)
+	raw, err := open(ctx, o.resolve(d.Source), d.Name, false, o)
 	if err != nil {
 		return nil, err
 	}
@@ -46,12 +46,7 @@ func prepare(ctx context.Context, p *plan.Plan, d plan.Dataset, o Options) (*pre
 	} else if one.fingerprint, err = fingerprint(ctx, raw, d.Name, o); err != nil {
 		return nil, err
 	}
-	seen := map[nnunet.Planner]bool{}
-	for _, planner := range planners(p) {
-		if seen[planner] {
-			continue
-		}
-		seen[planner] = true
+	for _, planner := range p.Planners() {
 		s, c, err := one.settings(p, planner)
 		if err != nil {
 			return nil, err
@@ -65,16 +60,16 @@ func prepare(ctx context.Context, p *plan.Plan, d plan.Dataset, o Options) (*pre
 	return one, nil
 }
 
-// planners are those that the plan's baselines and studies use.
-func planners(p *plan.Plan) []nnunet.Planner {
-	var out []nnunet.Planner
-	for _, b := range p.Baselines {
-		out = append(out, b.Planner)
+// resolve makes a folder source's path, which a spec gives relative to itself,
+// one from here, where there is such a folder.
+func (o Options) resolve(s plan.Source) plan.Source {
+	if s.Kind == plan.Folder && !filepath.IsAbs(s.Path) {
+		path := filepath.Join(o.SpecDir, filepath.FromSlash(s.Path))
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			s.Path = path
+		}
 	}
-	for _, s := range p.Studies {
-		out = append(out, s.Planner)
-	}
-	return out
+	return s
 }
 
 // settings plans the data set's network as a planner would, with the batch and
