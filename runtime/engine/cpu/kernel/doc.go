@@ -18,7 +18,9 @@
 // the padded input. One driver ([product]) and one micro-kernel therefore do
 // convolutions, their input gradients (a strided one falls apart into one
 // small convolution per remainder of the stride) and transposed convolutions;
-// a second micro-kernel of outer products does the weight gradients.
+// a second micro-kernel of outer products does the weight gradients. Large
+// convolutions of stride 1, most of a U-Net's work, take Winograd's minimal
+// filtering along D and H (winograd.go), which leaves products of the same kind.
 //
 // # Reproducibility
 //
@@ -27,11 +29,17 @@
 // added in order. They are not bit-equal between instruction sets, whose
 // micro-kernels fuse and group additions differently; the set is chosen once
 // from what the processor offers ([ISA] tells which), and the environment
-// variable RUNSPEC_CPU=portable, avx2 or avx512 forces one.
+// variable RUNSPEC_CPU=portable, avx2 or avx512 forces one (a set that the
+// processor lacks is not forced, the best is taken).
 //
 // # Memory
 //
 // A [Pool] holds the threads and the scratch memory, which grows to the
-// largest call and is then reused; nothing else is allocated. A Pool serves
-// one call at a time.
+// largest call and is then reused; beyond it a call allocates a few small
+// objects. A Pool serves one call at a time.
+//
+// # Assembly
+//
+// simd_amd64.s is written by internal/assembly, which says how to rewrite it.
+// Other processors run the portable loops.
 package kernel

