@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -74,12 +75,14 @@ func TestInitialise(t *testing.T) {
 		}
 	}
 	again, _ := Initialise(n, 7)
-	if !cmp.Equal(s, again) {
-		t.Error("the same seed gave other parameters")
-	}
 	other, _ := Initialise(n, 8)
-	if cmp.Equal(s, other) {
-		t.Error("another seed gave the same parameters")
+	for name, p := range s.Parameters {
+		if !slices.Equal(p.Data, again.Parameters[name].Data) {
+			t.Errorf("%s: the same seed gave other values", name)
+		}
+		if strings.HasSuffix(name, "conv.weight") && slices.Equal(p.Data, other.Parameters[name].Data) {
+			t.Errorf("%s: another seed gave the same values", name)
+		}
 	}
 }
 
