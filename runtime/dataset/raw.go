@@ -87,12 +87,13 @@ func pair(dir, ending string, channels int, images, labels []string) ([]RawCase,
 	for _, stem := range images {
 		unused[stem] = true
 	}
+	numbered := slices.ContainsFunc(images, func(stem string) bool { return strings.HasSuffix(stem, "_0000") })
 	var missing []string
 	cases := make([]RawCase, 0, len(labels))
 	for _, id := range labels {
 		c := RawCase{ID: id, Label: filepath.Join(dir, "labelsTr", id+ending)}
 		var stems []string
-		if unused[id] {
+		if unused[id] || !numbered {
 			stems = []string{id}
 		} else {
 			for i := range channels {

@@ -88,7 +88,7 @@ func TestOpenBadInput(t *testing.T) {
 		"no description": {"", []string{"imagesTr/a.nii.gz"}, []string{"dataset.json"}},
 		"broken":         {"{", []string{"imagesTr/a.nii.gz"}, []string{"dataset.json"}},
 		"no labels":      {one, []string{"imagesTr/a.nii.gz"}, []string{"labelsTr"}},
-		"no image":       {twoChannels, []string{"imagesTr/a.nii.gz", "labelsTr/a.nii.gz", "labelsTr/b.nii.gz"}, []string{"imagesTr/b_0000.nii.gz", "restore"}},
+		"no image":       {twoChannels, []string{"imagesTr/a.nii.gz", "labelsTr/a.nii.gz", "labelsTr/b.nii.gz"}, []string{"imagesTr/b.nii.gz", "restore"}},
 		"no channel":     {one, []string{"imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz"}, []string{"imagesTr/a_0001.nii.gz", "missing"}},
 		"no label":       {one, []string{"imagesTr/a.nii.gz", "imagesTr/b.nii.gz", "labelsTr/a.nii.gz"}, []string{"imagesTr/b.nii.gz", "no label"}},
 		"count":          {twoChannels, []string{"imagesTr/a.nii.gz", "labelsTr/a.nii.gz"}, []string{"numTraining 2", "1 labelled"}},
