@@ -14,6 +14,7 @@ import (
 	"runspec/compiler"
 	"runspec/compiler/plan"
 	"runspec/runtime/execute"
+	"runspec/runtime/journal"
 	"runspec/runtime/progress"
 
 	run "runspec/runtime"
@@ -131,6 +132,7 @@ func versionCommand() *cobra.Command {
 
 // compile compiles a spec with what its data sets' files tell.
 func (f *flags) compile(cmd *cobra.Command, path string, offline bool) (*plan.Plan, error) {
+	f.options.SpecDir = filepath.Dir(path)
 	return compiler.Compile(path, compiler.Options{
 		Tags:    f.tags,
 		Sources: compiler.Sources{Fingerprint: run.Sources(cmd.Context(), f.options, offline)},
@@ -142,17 +144,14 @@ func (f *flags) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	o := f.options
-	o.Progress = progress.New(mode, os.Stderr)
-	f.options.Progress = o.Progress
+	f.options.Progress = progress.New(mode, os.Stderr)
 	p, err := f.compile(cmd, path, false)
 	if err != nil {
-		o.Progress.Close()
+		f.options.Progress.Close()
 		return err
 	}
-	o.SpecDir = filepath.Dir(path)
-	outcome, err := run.Run(cmd.Context(), p, o)
-	o.Progress.Close()
+	outcome, err := run.Run(cmd.Context(), p, f.options)
+	f.options.Progress.Close()
 	if err != nil {
 		return err
 	}
@@ -168,11 +167,19 @@ func show(cmd *cobra.Command, o run.Outcome) error {
 	fmt.Fprintf(out, "\nRun:     %s\nReport:  %s\nJournal: %s\n", o.RunDir, o.RunDir+"/report/report.md", o.RunDir+"/journal.jsonl")
 	if n := len(o.Failures); n > 0 {
 		for _, e := range o.Failures {
-			fmt.Fprintf(os.Stderr, "failed: %s %s %s: %s\n", e.Dataset, e.Baseline+e.Study, e.Trial.ID, e.Cause)
+			fmt.Fprintf(os.Stderr, "failed: %s %s %s: %s\n", e.Dataset, e.Baseline+e.Study, e.Trial.ID, reason(e))
 		}
 		return fmt.Errorf("%w: %d", errFailures, n)
 	}
 	return nil
+}
+
+// reason says why a trial failed, and whether that is the end of it.
+func reason(e journal.Event) string {
+	if execute.Cause(e.Cause).Final() {
+		return e.Cause + ", the training diverged; it counts as a failed trial"
+	}
+	return e.Cause + "; worker.log in the trial's folder tells more, the same command tries it again"
 }
 
 func (f *flags) mode() (progress.Mode, error) {

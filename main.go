@@ -37,12 +37,17 @@ func start() int {
 	err := command().ExecuteContext(ctx)
 	if s := signalled(); s != nil {
 		fmt.Fprintln(os.Stderr, "runspec: stopped; the same command continues where it was")
-		if s == syscall.SIGTERM {
-			return exitTerminated
-		}
-		return exitInterrupted
+		return codeOf(s)
 	}
 	return report(err)
+}
+
+// codeOf is the exit code of a run that a signal stopped.
+func codeOf(s os.Signal) int {
+	if s == syscall.SIGTERM {
+		return exitTerminated
+	}
+	return exitInterrupted
 }
 
 // untilSignal gives a context that the first Ctrl-C or TERM ends; the second
@@ -52,10 +57,11 @@ func untilSignal() (ctx context.Context, signalled func() os.Signal, stop func()
 	first, caught := make(chan os.Signal, 1), make(chan os.Signal, 2)
 	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		first <- <-caught
+		s := <-caught
+		first <- s
 		cancel()
 		<-caught
-		os.Exit(exitInterrupted)
+		os.Exit(codeOf(s))
 	}()
 	return ctx, func() os.Signal {
 		select {

@@ -24,8 +24,8 @@ type Sources struct {
 	// Fingerprint gives the description and the fingerprint of the named data
 	// set's cases, from the lock file, a cache or the data. A nil fingerprint
 	// without an error means that it is not at hand: the plan then shows
-	// "known after fingerprint". A folder's path is relative to the working
-	// directory.
+	// "known after fingerprint". A folder's path stands as in the spec, relative
+	// to it.
 	Fingerprint func(source plan.Source, name string) (nnunet.Dataset, *nnunet.Fingerprint, error)
 }
 

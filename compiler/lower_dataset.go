@@ -1,7 +1,6 @@
 package compiler
 
 import (
-	"path/filepath"
 	"slices"
 
 	"cuelang.org/go/cue"
@@ -97,12 +96,8 @@ func (l *lowering) describe(n node, d *plan.Dataset) {
 	if l.sources.Fingerprint == nil {
 		return
 	}
-	s := d.Source
-	if s.Kind == plan.Folder && !filepath.IsAbs(s.Path) {
-		s.Path = filepath.Join(filepath.Dir(n.s.path), s.Path)
-	}
 	var err error
-	if d.Description, d.Fingerprint, err = l.sources.Fingerprint(s, d.Name); err != nil {
+	if d.Description, d.Fingerprint, err = l.sources.Fingerprint(d.Source, d.Name); err != nil {
 		l.add(n, diag.Unreadable, "Data set can't be read", "%s: %v", d.Name, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -99,6 +100,10 @@ func (s *studies) append(j *journal.Journal, e journal.Event) error {
 	return nil
 }
 
+// patience is how often a training is begun again whose worker ended without a
+// word: that may have been chance, where an error it tells of is not.
+const patience = 2
+
 // record journals what a training came to.
 func (s *studies) record(ctx context.Context, j *journal.Journal, o Options, e ended) error {
 	if e.err == nil {
@@ -112,7 +117,13 @@ func (s *studies) record(ctx context.Context, j *journal.Journal, o Options, e e
 	if !errors.As(e.err, &f) {
 		return e.err
 	}
-	o.Progress.End(e.job.Name, "failed: "+f.Message)
+	message := strings.TrimPrefix(f.Message, e.job.Name+": ")
+	if f.Cause == execute.Lost && s.lost[s.key(e.task)] < patience {
+		s.lost[s.key(e.task)]++
+		o.Progress.End(e.job.Name, message+"; trying again")
+		return nil
+	}
+	o.Progress.End(e.job.Name, "failed: "+message)
 	event := e.task.event(s.plan, journal.Failure)
 	event.Cause = string(f.Cause)
 	if err := s.append(j, event); err != nil {

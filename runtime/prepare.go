@@ -81,6 +81,7 @@ func (d *prepared) settings(p *plan.Plan, planner nnunet.Planner) (nnunet.Settin
 // open finds or fetches a source's files.
 func open(ctx context.Context, s plan.Source, name string, offline bool, o Options) (*dataset.Raw, error) {
 	dir, err := dataset.Fetch(ctx, s, dataset.FetchOptions{
+		SpecDir:  o.SpecDir,
 		DataDir:  o.DataDir,
 		CacheDir: o.CacheDir,
 		Offline:  offline,

@@ -182,6 +182,48 @@ func TestFailedTrialsAreRecordedAndTheSearchGoesOn(t *testing.T) {
 	}
 }
 
+// TestLostWorkersAreReplaced has a third of all workers end without a word, up to
+// twice for one training, and expects the table of the unbroken run.
+func TestLostWorkersAreReplaced(t *testing.T) {
+	whole := tables(t, options(t, t.TempDir(), Options{}))
+	lost, begun := map[string]int{}, 0
+	again := tables(t, options(t, t.TempDir(), Options{Train: func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+		if begun++; begun%3 == 0 && lost[j.Name] < patience {
+			lost[j.Name]++
+			return train.Result{}, &execute.Failure{Cause: execute.Lost, Message: "killed"}
+		}
+		return pretend(ctx, j, tell)
+	}}))
+	if len(lost) < 3 || again != whole {
+		t.Errorf("after losing %v:\n%s\nunbroken:\n%s", lost, again, whole)
+	}
+}
+
+// TestFaultsOfTheMachineAreTriedAgain records failures, and by the same command
+// later results.
+func TestFaultsOfTheMachineAreTriedAgain(t *testing.T) {
+	whole := tables(t, options(t, t.TempDir(), Options{}))
+	for _, cause := range []execute.Cause{execute.Crash, execute.Lost} {
+		dir, tried := t.TempDir(), 0
+		out, err := Run(context.Background(), smallPlan(), options(t, dir, Options{Train: func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+			if strings.Contains(j.Name, "random-c1r0") {
+				tried++
+				return train.Result{}, &execute.Failure{Cause: cause, Message: "no space left on device"}
+			}
+			return pretend(ctx, j, tell)
+		}}))
+		if err != nil || len(out.Failures) != 1 || out.Failures[0].Cause != string(cause) {
+			t.Fatalf("%s: %v, failures %+v", cause, err, out.Failures)
+		}
+		if want := map[execute.Cause]int{execute.Crash: 1, execute.Lost: 1 + patience}[cause]; tried != want {
+			t.Errorf("%s: tried %d times, want %d", cause, tried, want)
+		}
+		if again := tables(t, options(t, dir, Options{})); again != whole {
+			t.Errorf("%s, then tried again:\n%s\nunbroken:\n%s", cause, again, whole)
+		}
+	}
+}
+
 func TestBadDataEndsTheRun(t *testing.T) {
 	_, err := Run(context.Background(), smallPlan(), options(t, t.TempDir(), Options{Train: func(context.Context, train.Job, func(train.Epoch)) (train.Result, error) {
 		return train.Result{}, &execute.Failure{Cause: execute.BadData, Message: "case_1.nii.gz has NaN voxels"}

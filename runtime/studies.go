@@ -8,6 +8,7 @@ import (
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 	"runspec/runtime/evaluate"
+	"runspec/runtime/execute"
 	"runspec/runtime/journal"
 	"runspec/runtime/search"
 	"runspec/runtime/train"
@@ -23,10 +24,11 @@ type studies struct {
 	events  []journal.Event
 	done    map[string]journal.FoldResult // by task key
 	failed  map[string]string             // cause, by trial key
+	lost    map[string]int                // workers that ended without a word, by task key
 }
 
 func newStudies(p *plan.Plan, data []*prepared, events []journal.Event) (*studies, error) {
-	s := &studies{plan: p, data: data, done: map[string]journal.FoldResult{}, failed: map[string]string{}}
+	s := &studies{plan: p, data: data, done: map[string]journal.FoldResult{}, failed: map[string]string{}, lost: map[string]int{}}
 	for _, d := range p.Datasets {
 		var methods []search.Method
 		for _, study := range p.Studies {
@@ -40,7 +42,10 @@ func newStudies(p *plan.Plan, data []*prepared, events []journal.Event) (*studie
 		s.methods = append(s.methods, methods)
 	}
 	for _, e := range events {
-		s.add(e)
+		// What failed of the machine or its files is tried again.
+		if e.Kind != journal.Failure || execute.Cause(e.Cause).Final() {
+			s.add(e)
+		}
 	}
 	return s, nil
 }

@@ -17,6 +17,7 @@ import (
 
 // FetchOptions say where data sets are looked for and kept.
 type FetchOptions struct {
+	SpecDir  string                  // what a folder's path is relative to; "": where the program runs
 	DataDir  string                  // folder of data sets, or one of them; "": none
 	CacheDir string                  // where downloads and phantoms are kept; must be given for these
 	Progress func(done, total int64) // bytes of a download; total is -1 where unknown; may be nil
@@ -38,7 +39,7 @@ var ErrNotAtHand = errors.New("the data set is not at hand; give --data, or run 
 func Fetch(ctx context.Context, s plan.Source, o FetchOptions) (dir string, err error) {
 	switch s.Kind {
 	case plan.Folder:
-		return findFolder(s.Path, o.DataDir)
+		return findFolder(s.Path, o.SpecDir, o.DataDir)
 	case plan.Phantoms:
 		dir, err = fetchPhantom(ctx, s, o)
 	case plan.Decathlon:
@@ -61,11 +62,15 @@ func firstOf(words ...string) string {
 	return ""
 }
 
-// findFolder takes a path as it is, or relative to the data folder.
-func findFolder(path, dataDir string) (string, error) {
+// findFolder takes an absolute path as it is, any other relative to the spec or
+// to the data folder.
+func findFolder(path, specDir, dataDir string) (string, error) {
 	candidates := []string{path}
-	if dataDir != "" && !filepath.IsAbs(path) {
-		candidates = append(candidates, filepath.Join(dataDir, path))
+	if !filepath.IsAbs(path) {
+		candidates[0] = filepath.Join(specDir, path)
+		if dataDir != "" {
+			candidates = append(candidates, filepath.Join(dataDir, path))
+		}
 	}
 	for _, c := range candidates {
 		if info, err := os.Stat(c); err == nil && info.IsDir() {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/google/renameio/v2"
 
@@ -22,13 +23,17 @@ import (
 // Cause says why a job failed.
 type Cause string
 
-// The causes; "crash" is a process that ended without a word.
+// The causes.
 const (
 	NaN       Cause = "nan"
-	BadData   Cause = "data"
-	Crash     Cause = "crash"
+	BadData   Cause = "data"  // the data set changed under the run
+	Crash     Cause = "crash" // any other error, told by the worker
+	Lost      Cause = "lost"  // a worker that ended without a word: killed, or by a panic
 	Cancelled Cause = "cancelled"
 )
+
+// Final says whether the same job would fail of the same cause again.
+func (c Cause) Final() bool { return c == NaN }
 
 // Failure is a job that ended without a result.
 type Failure struct {
@@ -51,10 +56,8 @@ const (
 // failure.json beside the job.
 func Work(ctx context.Context, path string, out io.Writer) error {
 	dir := filepath.Dir(path)
-	for _, name := range []string{resultFile, failureFile} {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
+	if err := forget(dir); err != nil {
+		return err
 	}
 	job, err := train.ReadJob(path)
 	if err != nil {
@@ -76,10 +79,21 @@ func Work(ctx context.Context, path string, out io.Writer) error {
 	return err
 }
 
+// forget removes what an earlier run of a job left.
+func forget(dir string) error {
+	for _, name := range []string{resultFile, failureFile} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // Do runs a job in this process. Every error is a *Failure.
 func Do(ctx context.Context, job train.Job, tell func(train.Epoch)) (r train.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			fmt.Fprintf(os.Stderr, "panic: %v\n\n%s", p, debug.Stack())
 			err = &Failure{Crash, fmt.Sprintf("%s: internal error: %v", job.Name, p)}
 		}
 	}()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -28,6 +29,9 @@ func (l Local) Run(ctx context.Context, job train.Job, tell func(train.Epoch)) (
 	if err := os.MkdirAll(job.Directory, 0o755); err != nil {
 		return train.Result{}, err
 	}
+	if err := forget(job.Directory); err != nil {
+		return train.Result{}, err
+	}
 	path := filepath.Join(job.Directory, jobFile)
 	if err := job.Write(path); err != nil {
 		return train.Result{}, err
@@ -37,7 +41,7 @@ func (l Local) Run(ctx context.Context, job train.Job, tell func(train.Epoch)) (
 	}
 	r, err := train.ReadResult(filepath.Join(job.Directory, resultFile))
 	if err != nil {
-		return r, &Failure{Crash, fmt.Sprintf("%s: the worker ended without a result: %v", job.Name, err)}
+		return r, &Failure{Lost, fmt.Sprintf("%s: the worker ended without a result: %v", job.Name, err)}
 	}
 	return r, nil
 }
@@ -63,6 +67,8 @@ func (l Local) process(ctx context.Context, job train.Job, path string, tell fun
 		cmd.WaitDelay = 30 * time.Second
 	}
 	ownGroup(cmd)
+	runtime.LockOSThread() // see ownGroup
+	defer runtime.UnlockOSThread()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -95,7 +101,7 @@ func verdict(ctx context.Context, job train.Job, err error, log string) error {
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && strings.Contains(exit.String(), "killed") {
-		return &Failure{Crash, fmt.Sprintf("%s: the worker was killed, perhaps for want of memory; its log is %s", job.Name, log)}
+		return &Failure{Lost, fmt.Sprintf("%s: the worker was killed, perhaps for want of memory; its log is %s", job.Name, log)}
 	}
-	return &Failure{Crash, fmt.Sprintf("%s: the worker ended with %v; its log is %s", job.Name, err, log)}
+	return &Failure{Lost, fmt.Sprintf("%s: the worker ended with %v; its log is %s", job.Name, err, log)}
 }
