@@ -15,6 +15,10 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	specs, err := filepath.Abs(filepath.Join("testdata", "spec"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -22,6 +26,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("RUNSPEC_CACHE", filepath.Join(e.WorkDir, ".cache"))
 			e.Setenv("RUNSPEC_DATA", "")
+			e.Setenv("SPECS", specs)
 			e.Setenv("GOMAXPROCS", "2")
 			return nil
 		},

@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -28,6 +30,10 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"label":      label,
 	"thin":       thin,
 	"same-table": sameTable,
+	"edit":       edit,
+	"mistake":    mistake,
+	"refused":    refused,
+	"fresh":      fresh,
 	"stop-after": stopAfter,
 	"childless":  childless,
 }
@@ -153,4 +159,64 @@ func tables(ts *testscript.TestScript, run string) []comparison.Table {
 		ts.Fatalf("the report of %s is empty", run)
 	}
 	return r.Tables
+}
+
+// edit copies a file with one text replaced, wherever it stands.
+func edit(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 4, "edit FILE COPY OLD NEW")
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[2]) {
+		ts.Fatalf("%s has no %q", args[0], args[2])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.ReplaceAll(text, args[2], args[3])), 0o644))
+}
+
+// mistake expects that a spec is refused with a diagnostic at a place, given as
+// FILE:LINE or FILE:LINE:COLUMN, that shows the line and names a remedy.
+func mistake(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 3, "mistake FILE:LINE[:COLUMN] LINE REMEDY")
+	file, _, _ := strings.Cut(args[0], ":")
+	exits(ts, false, []string{"1", "runspec", file})
+	text := ts.ReadFile("stderr")
+	place := regexp.MustCompile(`--> ` + regexp.QuoteMeta(args[0]) + `[\s\S]*\n *\d+ \|.*` + regexp.QuoteMeta(args[1]))
+	if !place.MatchString(text) {
+		ts.Fatalf("no diagnostic at %s that shows %s", args[0], args[1])
+	}
+	if at := place.FindStringIndex(text); !regexp.MustCompile(args[2]).MatchString(text[at[1]:]) {
+		ts.Fatalf("no remedy that matches %s", args[2])
+	}
+	plain(ts, text)
+}
+
+// refused expects that folder.cue is refused before training with one error
+// that matches.
+func refused(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 1, "refused PATTERN")
+	exits(ts, false, []string{"1", "runspec", "folder.cue"})
+	text := ts.ReadFile("stderr")
+	if n := len(regexp.MustCompile(`(?m)^(error|runspec):`).FindAllString(text, -1)); n != 1 {
+		ts.Fatalf("%d errors, want one", n)
+	}
+	if !regexp.MustCompile(args[0]).MatchString(text) {
+		ts.Fatalf("no error that matches %s", args[0])
+	}
+	if strings.Contains(text, "training") {
+		ts.Fatalf("a training began")
+	}
+	plain(ts, text)
+}
+
+// plain expects that a message is none of Go's.
+func plain(ts *testscript.TestScript, text string) {
+	if regexp.MustCompile(`panic|goroutine|\.go:\d`).MatchString(text) {
+		ts.Fatalf("the message is Go's")
+	}
+}
+
+// fresh puts the pristine data set where another was.
+func fresh(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 1, "fresh DIR")
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.RemoveAll(dir))
+	ts.Check(os.CopyFS(dir, os.DirFS(ts.MkAbs("pristine"))))
 }
