@@ -36,7 +36,7 @@ func prepareAll(ctx context.Context, p *plan.Plan, o Options) ([]*prepared, erro
 }
 
 func prepare(ctx context.Context, p *plan.Plan, d plan.Dataset, o Options) (*prepared, error) {
-	raw, err := open(ctx, o.resolve(d.Source), d.Name, false, o)
+	raw, err := open(ctx, d.Source, d.Name, false, o)
 	if err != nil {
 		return nil, err
 	}
@@ -58,18 +58,6 @@ func prepare(ctx context.Context, p *plan.Plan, d plan.Dataset, o Options) (*pre
 		}
 	}
 	return one, nil
-}
-
-// resolve makes a folder source's path, which a spec gives relative to itself,
-// one from here, where there is such a folder.
-func (o Options) resolve(s plan.Source) plan.Source {
-	if s.Kind == plan.Folder && !filepath.IsAbs(s.Path) {
-		path := filepath.Join(o.SpecDir, filepath.FromSlash(s.Path))
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			s.Path = path
-		}
-	}
-	return s
 }
 
 // settings plans the data set's network as a planner would, with the batch and

@@ -27,7 +27,7 @@ import (
 // ./runs/NAME with one worker.
 type Options struct {
 	RunDir   string // default runs/NAME of the plan
-	SpecDir  string // against which a folder source's path is resolved; default: the working directory
+	SpecDir  string // what a folder source's path is relative to; default: the working directory
 	DataDir  string // where data sets lie already; default: downloaded to the cache
 	CacheDir string // downloads, phantoms, preprocessed cases; default: the user's cache folder
 	Workers  int    // trainings at once; default 1
