@@ -22,15 +22,15 @@ func number(v float64, decimals int) Cell {
 	return Cell{Value: &rounded, Text: strconv.FormatFloat(rounded, 'f', decimals, 64)}
 }
 
-func count(v float64) Cell { return number(v, 0) }
-
-// hours shows three decimals below ten hours and one above.
-func hours(v float64) Cell {
-	if v < 10 {
-		return number(v, 3)
+// significant shows three digits of what may be of any size.
+func significant(v float64) Cell {
+	if !(v > 0) || v >= 100 {
+		return number(v, 0)
 	}
-	return number(v, 1)
+	return number(v, max(0, 2-int(math.Floor(math.Log10(v)))))
 }
+
+func count(v float64) Cell { return number(v, 0) }
 
 // signed is a difference of Dice.
 func signed(v float64) Cell {
@@ -45,15 +45,18 @@ func signed(v float64) Cell {
 const diceDecimals = 4
 
 // dice is mean and standard deviation over folds; missing where any fold has no
-// score, since a mean over the others would be of another task.
-func dice(folds []float64) Cell {
+// score, since a mean over the others would be of another task. Where a single
+// fold is planned there is no deviation to miss.
+func dice(folds []float64, planned int) Cell {
 	c := number(mean(folds), diceDecimals)
 	if c.Value == nil {
 		return c
 	}
 	sd := number(deviation(folds), diceDecimals)
 	c.SD = sd.Value
-	c.Text += " ± " + sd.Text
+	if planned > 1 {
+		c.Text += " ± " + sd.Text
+	}
 	return c
 }
 

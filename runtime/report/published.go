@@ -112,7 +112,7 @@ func comparable(p *plan.Plan) (approach, bool) {
 
 func (u published) hours(key string, a approach) Cell {
 	if h, ok := u.Hours[key][a.key]; ok {
-		return hours(h)
+		return significant(h)
 	}
 	return missing()
 }

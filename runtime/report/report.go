@@ -105,7 +105,7 @@ func table(p *plan.Plan, d plan.Dataset, events []journal.Event, literature publ
 	trainings := gather(p, d, events)
 	labels := foreground(d, trainings)
 	t := Table{
-		Title:   fmt.Sprintf("%s: Dice on the validation cases, mean ± standard deviation over folds %s", d.Name, list(p.Folds)),
+		Title:   d.Name + ": Dice on the validation cases, " + over(p.Folds),
 		Dataset: d.Name, Columns: columns(p, labels),
 	}
 	against := reference(p, trainings)
@@ -143,6 +143,14 @@ func columns(p *plan.Plan, labels []string) []Column {
 }
 
 // list prints "0, 1, 2".
+// over says what a cell of Dice is taken over.
+func over(folds []int) string {
+	if len(folds) == 1 {
+		return "fold " + list(folds)
+	}
+	return "mean ± standard deviation over folds " + list(folds)
+}
+
 func list(folds []int) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(folds), " ", ", "), "[]")
 }

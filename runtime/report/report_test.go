@@ -138,9 +138,9 @@ func TestNumbers(t *testing.T) {
 		"nnunet/ResEncM": {"dice/Anterior": "–", "dice": "–", "difference": "–", "folds": "0 of 2", "epochs": "–", "hours": "–", "parameters": "–"},
 		"hpo":            {"dice": "0.8650 ± 0.0071", "difference": "+0.0175", "folds": "2"},
 		"wide|hpo":       {"dice/Anterior": "0.9000 ± –", "dice/Posterior": "–", "dice": "–", "difference": "–", "folds": "1 of 2", "hours": "12.3"},
-		"Conv":           {"dice/Anterior": "0.8985", "dice/Posterior": "0.8823", "dice": "0.8904", "difference": "–", "folds": "5", "epochs": "1000", "hours": "1.690", "parameters": "–"},
+		"Conv":           {"dice/Anterior": "0.8985", "dice/Posterior": "0.8823", "dice": "0.8904", "difference": "–", "folds": "5", "epochs": "1000", "hours": "1.69", "parameters": "–"},
 		"HPO":            {"dice": "0.8937", "difference": "+0.0033", "epochs": "111", "hours": "0.210"},
-		"HPO+NAS":        {"dice/Anterior": "0.9030", "dice": "0.8946", "difference": "+0.0042", "epochs": "1000", "hours": "3.000"},
+		"HPO+NAS":        {"dice/Anterior": "0.9030", "dice": "0.8946", "difference": "+0.0042", "epochs": "1000", "hours": "3.00"},
 	} {
 		got := cells(t, table, id)
 		for column, text := range want {
@@ -205,7 +205,7 @@ func TestModelCostHasItsColumn(t *testing.T) {
 	p, events := example()
 	p.Cost = plan.CostModel
 	table := build(t, p, events).Tables[0]
-	if got := cells(t, table, "nnunet/Conv")["pflop"].Text; got != "2.000" {
+	if got := cells(t, table, "nnunet/Conv")["pflop"].Text; got != "2.00" {
 		t.Errorf("PFLOP %s", got)
 	}
 	cells(t, table, "HPO")

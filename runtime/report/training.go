@@ -113,17 +113,17 @@ func (t training) numbers() []int {
 func (t training) row(p *plan.Plan, labels []string, against *training) Row {
 	r := Row{ID: t.id, Kind: t.kind, Name: t.name()}
 	for _, l := range labels {
-		r.Cells = append(r.Cells, dice(t.each(func(f journal.FoldResult) float64 { return score(f.Dice, l) })))
+		r.Cells = append(r.Cells, dice(t.each(func(f journal.FoldResult) float64 { return score(f.Dice, l) }), len(p.Folds)))
 	}
 	r.Cells = append(r.Cells,
-		dice(t.each(meanDice)),
+		dice(t.each(meanDice), len(p.Folds)),
 		t.difference(against),
 		folds(len(t.folds), len(p.Folds)),
 		count(mean(t.each(func(f journal.FoldResult) float64 { return float64(f.Cost.Epochs) }))),
-		hours(mean(t.each(func(f journal.FoldResult) float64 { return float64(f.Cost.Hours) }))),
+		significant(mean(t.each(func(f journal.FoldResult) float64 { return float64(f.Cost.Hours) }))),
 	)
 	if p.Cost == plan.CostModel {
-		r.Cells = append(r.Cells, number(mean(t.each(func(f journal.FoldResult) float64 { return f.Cost.FLOPs / 1e15 })), 3))
+		r.Cells = append(r.Cells, significant(mean(t.each(func(f journal.FoldResult) float64 { return f.Cost.FLOPs / 1e15 }))))
 	}
 	parameters := math.NaN()
 	if t.result.Parameters > 0 {
