@@ -2,21 +2,17 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"runspec/compiler/plan"
 	"runspec/runtime/dataset"
-	comparison "runspec/runtime/report"
 	"runspec/runtime/volume"
 )
 
@@ -29,7 +25,10 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"voxel":      voxel,
 	"label":      label,
 	"thin":       thin,
-	"same-table": sameTable,
+	"same-run":   sameRun,
+	"torn":       torn,
+	"hold":       hold,
+	"release":    release,
 	"edit":       edit,
 	"mistake":    mistake,
 	"refused":    refused,
@@ -132,33 +131,6 @@ func thin(ts *testscript.TestScript, neg bool, args []string) {
 	labels.Shape[0]--
 	labels.Data = labels.Data[:labels.Voxels()]
 	ts.Check(volume.WriteLabels(path, labels))
-}
-
-// sameTable compares the reports of two runs, measured hours aside.
-func sameTable(ts *testscript.TestScript, neg bool, args []string) {
-	arguments(ts, neg, args, 2, "same-table RUN RUN")
-	if d := cmp.Diff(tables(ts, args[0]), tables(ts, args[1])); d != "" {
-		ts.Fatalf("the tables of %s and %s differ (-%[1]s +%[2]s):\n%s", args[0], args[1], d)
-	}
-}
-
-// tables reads a run's report without the hours that it took.
-func tables(ts *testscript.TestScript, run string) []comparison.Table {
-	var r comparison.Report
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(run, "report", "report.json"))), &r))
-	for _, t := range r.Tables {
-		for i, c := range t.Columns {
-			for _, row := range t.Rows {
-				if c.ID == "hours" {
-					row.Cells[i] = comparison.Cell{}
-				}
-			}
-		}
-	}
-	if len(r.Tables) == 0 || len(r.Tables[0].Rows) == 0 {
-		ts.Fatalf("the report of %s is empty", run)
-	}
-	return r.Tables
 }
 
 // edit copies a file with one text replaced, wherever it stands.

@@ -43,7 +43,7 @@ func stopAfter(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if victim == "worker" {
 		for _, pid := range children(ts.Getenv("WORK"), cmd.Process.Pid) {
-			syscall.Kill(pid, signal)
+			ts.Check(syscall.Kill(pid, signal))
 		}
 	} else {
 		ts.Check(cmd.Process.Signal(signal))

@@ -134,14 +134,17 @@ func mix(seed, stream uint64) uint64 {
 }
 
 // start restores the newest state there is: this job's, its parent's, or
-// freshly drawn parameters.
+// freshly drawn parameters. Where the parent's checkpoint is gone, the training
+// passes through the same state again.
 func (t *trainer) start() error {
 	own := filepath.Join(t.job.Directory, latestCheckpoint)
 	if _, err := os.Stat(own); err == nil {
 		return t.restore(own)
 	}
 	if t.job.Parent != "" {
-		return t.inherit()
+		if err := t.inherit(); !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	s, err := Initialise(t.network, t.job.Seed)
 	if err != nil {

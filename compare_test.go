@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/gofrs/flock"
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"runspec/runtime/journal"
+	comparison "runspec/runtime/report"
+)
+
+// sameRun compares the reports of two runs and what each training came to, bit
+// for bit, measured hours aside.
+func sameRun(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 2, "same-run RUN RUN")
+	if d := cmp.Diff(trainings(ts, args[0]), trainings(ts, args[1])); d != "" {
+		ts.Fatalf("the trainings of %s and %s differ (-%[1]s +%[2]s):\n%s", args[0], args[1], d)
+	}
+	if d := cmp.Diff(tables(ts, args[0]), tables(ts, args[1])); d != "" {
+		ts.Fatalf("the tables of %s and %s differ (-%[1]s +%[2]s):\n%s", args[0], args[1], d)
+	}
+}
+
+// tables reads a run's report without the hours that it took.
+func tables(ts *testscript.TestScript, run string) []comparison.Table {
+	var r comparison.Report
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(run, "report", "report.json"))), &r))
+	for _, t := range r.Tables {
+		for i, c := range t.Columns {
+			for _, row := range t.Rows {
+				if c.ID == "hours" {
+					row.Cells[i] = comparison.Cell{}
+				}
+			}
+		}
+	}
+	if len(r.Tables) == 0 || len(r.Tables[0].Rows) == 0 {
+		ts.Fatalf("the report of %s is empty", run)
+	}
+	return r.Tables
+}
+
+// trainings are the results of a run's folds, by name.
+func trainings(ts *testscript.TestScript, run string) map[string]string {
+	events, _, err := journal.Read(ts.MkAbs(filepath.Join(run, "journal.jsonl")))
+	ts.Check(err)
+	out := map[string]string{}
+	for _, e := range events {
+		if e.Kind != journal.FoldDone {
+			continue
+		}
+		f := e.Result.Folds[0]
+		f.Cost.Hours = 0
+		text, err := json.Marshal(f)
+		ts.Check(err)
+		out[fmt.Sprint(e.Dataset, " ", e.Baseline+e.Study, " ", e.Trial.ID, " ", *e.Fold)] = string(text)
+	}
+	return out
+}
+
+// torn copies a finished run to cut, with its journal cut off at some bytes in
+// turn, runs the program on it and expects the same table.
+func torn(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 3, "torn RUN TIMES PROGRAM [ARG...]")
+	whole, err := os.ReadFile(ts.MkAbs(filepath.Join(args[0], "journal.jsonl")))
+	ts.Check(err)
+	draw := rand.New(rand.NewPCG(1, 2))
+	for range number(ts, args[1]) {
+		at := draw.IntN(len(whole))
+		ts.Check(os.RemoveAll(ts.MkAbs("cut")))
+		ts.Check(os.CopyFS(ts.MkAbs("cut"), os.DirFS(ts.MkAbs(args[0]))))
+		ts.Check(os.WriteFile(ts.MkAbs("cut/journal.jsonl"), whole[:at], 0o644))
+		if at%2 == 0 { // with and without what the trainings left
+			ts.Check(os.RemoveAll(ts.MkAbs("cut/trials")))
+		}
+		ts.Logf("cut at byte %d of %d", at, len(whole))
+		ts.Check(ts.Exec(args[2], args[3:]...))
+		sameRun(ts, false, []string{"cut", args[0]})
+	}
+}
+
+// hold takes a lock as another process would, until release.
+func hold(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 1, "hold FILE")
+	lock := flock.New(ts.MkAbs(args[0]))
+	ok, err := lock.TryLock()
+	ts.Check(err)
+	if !ok {
+		ts.Fatalf("%s is locked already", args[0])
+	}
+	held.Store(ts.Getenv("WORK"), lock)
+	ts.Defer(func() { lock.Unlock() })
+}
+
+// held are the scripts' locks, by their folders.
+var held sync.Map
+
+// release gives the lock back.
+func release(ts *testscript.TestScript, neg bool, args []string) {
+	lock, ok := held.Load(ts.Getenv("WORK"))
+	if !ok {
+		ts.Fatalf("nothing is held")
+	}
+	ts.Check(lock.(*flock.Flock).Unlock())
+}
