@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
@@ -134,6 +136,26 @@ func TestStoppedAnywhere(t *testing.T) {
 			t.Errorf("stopped at training %d and continued:\n%s\nunbroken:\n%s", stop, again, whole)
 		}
 	}
+}
+
+// TestJournalCutAnywhere cuts a finished run's journal at any byte: the next run
+// cuts off the torn line, repeats what is missing and gives the same table.
+func TestJournalCutAnywhere(t *testing.T) {
+	dir := t.TempDir()
+	whole, path := tables(t, options(t, dir, Options{})), filepath.Join(dir, "journal.jsonl")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		at := rapid.IntRange(0, len(text)).Draw(rt, "bytes kept")
+		if err := os.WriteFile(path, text[:at], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if again := tables(t, options(t, dir, Options{Workers: 2})); again != whole {
+			rt.Fatalf("cut to %d of %d bytes:\n%s\nwhole:\n%s", at, len(text), again, whole)
+		}
+	})
 }
 
 func TestNothingIsTrainedTwice(t *testing.T) {
