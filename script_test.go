@@ -67,11 +67,11 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// phantom writes a data set in the Decathlon's layout: five cases, two organs.
+// phantom writes a data set in the Decathlon's layout, of two organs.
 func phantom(ts *testscript.TestScript, neg bool, args []string) {
-	arguments(ts, neg, args, 1, "phantom DIR")
+	arguments(ts, neg, args, 2, "phantom DIR CASES")
 	ts.Check(dataset.WritePhantom(context.Background(), ts.MkAbs(args[0]), plan.Phantom{
-		Cases: 5, Shape: [3]int{8, 8, 8}, Spacing: [3]float64{1, 1, 1}, Organs: 2, Noise: 0.3, Bias: 0.1, Seed: 1,
+		Cases: number(ts, args[1]), Shape: [3]int{8, 8, 8}, Spacing: [3]float64{1, 1, 1}, Organs: 2, Noise: 0.3, Bias: 0.1, Seed: 1,
 	}))
 }
 

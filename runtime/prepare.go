@@ -40,6 +40,11 @@ func prepare(ctx context.Context, p *plan.Plan, d plan.Dataset, o Options) (*pre
 	if err != nil {
 		return nil, err
 	}
+	for _, fold := range p.Folds {
+		if _, err := dataset.NewFold(len(raw.Cases), fold); err != nil {
+			return nil, err
+		}
+	}
 	one := &prepared{plan: d, raw: raw}
 	if d.Fingerprint != nil {
 		one.fingerprint = *d.Fingerprint

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -53,14 +54,17 @@ type Outcome struct {
 func Run(ctx context.Context, p *plan.Plan, o Options) (Outcome, error) {
 	o = o.withDefaults(p)
 	out := Outcome{RunDir: relative(o.RunDir)}
-	if err := claim(p, o.RunDir); err != nil {
-		return out, err
+	if err := os.MkdirAll(o.RunDir, 0o755); err != nil {
+		return out, fmt.Errorf("the run directory cannot be made: %w; choose another with --run-dir", err)
 	}
 	j, err := journal.Open(filepath.Join(o.RunDir, "journal.jsonl"))
 	if err != nil {
-		return out, err
+		return out, unwritable(err)
 	}
 	defer j.Close()
+	if err := claim(p, o.RunDir, len(j.Events) == 0); err != nil {
+		return out, err
+	}
 	if j.Torn > 0 {
 		o.Progress.Note("the journal's last line was cut off in the middle (%d bytes); the training it was about is repeated", j.Torn)
 	}
@@ -129,11 +133,18 @@ func DefaultCache() string {
 	return filepath.Join(os.TempDir(), "runspec-cache")
 }
 
-// claim makes the run directory this plan's, or says whose it is.
-func claim(p *plan.Plan, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("the run directory cannot be made: %w; choose another with --run-dir", err)
+// unwritable adds a remedy where a file of the run cannot be made.
+func unwritable(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return fmt.Errorf("the run directory cannot be written: %w; choose another with --run-dir", err)
 	}
+	return err
+}
+
+// claim makes the run directory this plan's, or says whose it is. One in which
+// nothing has begun is free.
+func claim(p *plan.Plan, dir string, free bool) error {
 	path := filepath.Join(dir, "plan.json")
 	digest, err := p.Digest()
 	if err != nil {
@@ -141,6 +152,7 @@ func claim(p *plan.Plan, dir string) error {
 	}
 	old, err := plan.Read(path)
 	switch {
+	case free: // whatever plan.json is there led to nothing
 	case err == nil:
 		was, err := old.Digest()
 		if err == nil && was != digest {
@@ -151,7 +163,7 @@ func claim(p *plan.Plan, dir string) error {
 		return err
 	}
 	if err := plan.Write(path, p); err != nil {
-		return fmt.Errorf("the run directory cannot be written: %w; choose another with --run-dir", err)
+		return unwritable(err)
 	}
 	return renameio.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o644)
 }

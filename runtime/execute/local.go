@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,6 +83,7 @@ func (l Local) process(ctx context.Context, job train.Job, path string, tell fun
 			tell(e)
 		}
 	}
+	io.Copy(io.Discard, out) // after a line too long to be an epoch's
 	if err := cmd.Wait(); err != nil {
 		return verdict(ctx, job, err, log.Name())
 	}

@@ -51,6 +51,9 @@ func Run(ctx context.Context, job Job, data Data, tell func(Epoch)) (Result, err
 	if err := os.MkdirAll(job.Directory, 0o755); err != nil {
 		return Result{}, err
 	}
+	if err := sweep(job.Directory); err != nil {
+		return Result{}, err
+	}
 	t, err := newTrainer(job, data)
 	if err != nil {
 		return Result{}, err
@@ -65,6 +68,21 @@ func Run(ctx context.Context, job Job, data Data, tell func(Epoch)) (Result, err
 		}
 	}
 	return t.validate(ctx, data)
+}
+
+// sweep removes the checkpoints that an earlier worker was killed in the middle
+// of: they never got their name.
+func sweep(dir string) error {
+	torn, err := filepath.Glob(filepath.Join(dir, ".checkpoint_*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range torn {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newTrainer(job Job, data Data) (*trainer, error) {
