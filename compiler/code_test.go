@@ -1,9 +1,6 @@
 package compiler
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,21 +13,21 @@ import (
 // TestCodes compiles the example in each code's comment.
 func TestCodes(t *testing.T) {
 	without := []string{"UnknownTag", "Unreadable", "Internal"}
-	for name, c := range codes(t) {
-		t.Run(name, func(t *testing.T) {
-			if c.example == "" {
-				if !slices.Contains(without, name) {
+	for _, c := range diag.Rules() {
+		t.Run(c.Name, func(t *testing.T) {
+			if c.Example == "" {
+				if !slices.Contains(without, c.Name) {
 					t.Fatal("no example")
 				}
 				return
 			}
-			_, err := Compile(write1(t, wrap(c.example)), Options{})
+			_, err := Compile(write1(t, wrap(c.Example)), Options{})
 			ds, _ := err.(diag.Diagnostics)
-			if len(ds) != 1 || ds[0].Code != c.code {
-				t.Errorf("want one diagnostic %s, have %d:\n%s", c.code, len(ds), rendered(t, ds))
+			if len(ds) != 1 || ds[0].Code != c.Code {
+				t.Errorf("want one diagnostic %s, have %d:\n%s", c.Code, len(ds), rendered(t, ds))
 			}
 			for _, d := range ds {
-				if d.Range.Start.Line == 0 && c.code != diag.NoExperiment || d.Detail == "" || strings.Contains(d.Range.File, "runspec.internal") {
+				if d.Range.Start.Line == 0 && c.Code != diag.NoExperiment || d.Detail == "" || strings.Contains(d.Range.File, "runspec.internal") {
 					t.Errorf("without place or remedy:\n%s", rendered(t, ds))
 				}
 			}
@@ -67,34 +64,4 @@ func rendered(t *testing.T, ds diag.Diagnostics) string {
 		t.Fatal(err)
 	}
 	return b.String()
-}
-
-type code struct {
-	code    diag.Code
-	example string
-}
-
-// codes reads the constants of package diag and the examples in their comments.
-func codes(t *testing.T) map[string]code {
-	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("diag", "code.go"), nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string]code{}
-	for _, d := range f.Decls {
-		g, ok := d.(*ast.GenDecl)
-		if !ok || g.Tok != token.CONST {
-			continue
-		}
-		v := g.Specs[0].(*ast.ValueSpec)
-		var example strings.Builder
-		for _, line := range strings.Split(g.Doc.Text(), "\n") {
-			if rest, ok := strings.CutPrefix(line, "\t"); ok {
-				example.WriteString(rest + "\n")
-			}
-		}
-		value := strings.Trim(v.Values[0].(*ast.BasicLit).Value, `"`)
-		out[v.Names[0].Name] = code{diag.Code(value), example.String()}
-	}
-	return out
 }

@@ -29,8 +29,8 @@ type Position struct {
 // another line, one character is meant.
 type Range struct {
 	File  string   `json:"file"`
-	Start Position `json:"start"`
-	End   Position `json:"end"`
+	Start Position `json:"start,omitzero"`
+	End   Position `json:"end,omitzero"`
 }
 
 // String prints file:line:column, as much of it as is known.
