@@ -42,8 +42,15 @@ func stopAfter(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("ended with %v before a line matched %s:\n%s", err, args[0], seen.text.String())
 	}
 	if victim == "worker" {
-		for _, pid := range children(ts.Getenv("WORK"), cmd.Process.Pid) {
-			ts.Check(syscall.Kill(pid, signal))
+		for hit := false; !hit; {
+			select {
+			case err := <-ended:
+				ts.Fatalf("ended with %v before a worker was seen", err)
+			default:
+			}
+			for _, pid := range children(ts.Getenv("WORK"), cmd.Process.Pid) {
+				hit = syscall.Kill(pid, signal) == nil || hit
+			}
 		}
 	} else {
 		ts.Check(cmd.Process.Signal(signal))
