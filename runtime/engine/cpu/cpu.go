@@ -31,8 +31,12 @@ type Executor struct {
 }
 
 // New compiles p. Memory for training, evaluation and prediction is taken when
-// each is first asked for. Parameters are zero until Restore.
+// each is first asked for. Parameters are zero until Restore. A RUNSPEC_CPU that
+// names no instruction set of this processor is an error.
 func New(p *engine.Program, o Options) (engine.Executor, error) {
+	if err := kernel.Check(); err != nil {
+		return nil, fmt.Errorf("cpu: %w", err)
+	}
 	if o.Threads <= 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}

@@ -4,8 +4,8 @@ package kernel
 //
 //	c[i·cstride] += Σ_r Σ_{k<width} a[aoffs[r]+k·astride+i] · b[boffs[r]+k·bstride]
 //
-// where b and c are as wide as the micro-kernel. Strides and offsets are in
-// bytes. The assembly reads the fields by name.
+// where b and c are as wide as the micro-kernel, each c one sum in the order of
+// r and k. Strides and offsets are in bytes. The assembly reads the fields by name.
 type outer struct {
 	a, b, c                   *float32
 	astride, bstride, cstride int64
@@ -132,18 +132,19 @@ func (g *gradient) packRight(right []float32, q panel, lo, n int) {
 }
 
 // overlap serves the last rows of a run, fewer than a tile: the tile is moved
-// back onto rows already done, and only the others are added to dst [rows,stored].
+// back onto rows already done, and runs on a copy of dst [rows,stored] of which
+// only the others return. They begin as dst's, not as zeros, so that an
+// element's sum has one order, whatever the tile's height.
 func overlap(l *lane, q panel, dst []float32, stored, k, from int) {
 	m, t := active.wide[q.micro], &l.outer
 	temp := l.temp[:m.rows*q.width]
-	clear(temp)
+	for i := range m.rows {
+		copy(temp[i*q.width:][:q.width], dst[(from+i)*stored+q.from:])
+	}
 	t.c, t.cstride = &temp[0], int64(4*q.width)
 	m.run(t)
 	for i := k - from; i < m.rows; i++ {
-		d := dst[(from+i)*stored+q.from:][:q.width]
-		for j, v := range temp[i*q.width:][:q.width] {
-			d[j] += v
-		}
+		copy(dst[(from+i)*stored+q.from:][:q.width], temp[i*q.width:])
 	}
 }
 

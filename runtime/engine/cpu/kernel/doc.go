@@ -26,11 +26,29 @@
 //
 // Results are bit-equal for any number of threads: what is summed across
 // voxels is cut into chunks that depend on the shape alone, and the chunks are
-// added in order. They are not bit-equal between instruction sets, whose
-// micro-kernels fuse and group additions differently; the set is chosen once
-// from what the processor offers ([ISA] tells which), and the environment
-// variable RUNSPEC_CPU=portable, avx2 or avx512 forces one (a set that the
-// processor lacks is not forced, the best is taken).
+// added in order.
+//
+// They are bit-equal between avx2 and avx512, and so on every amd64 processor
+// with AVX2 and FMA. Every number that a matrix product or an outer product
+// computes is one chain of fused multiply-adds in an order that the shape
+// alone decides: tiles and panels of other sizes share out the numbers, never
+// one number's sum. All other loops are the same code in both sets. A test
+// compares the bits of every kernel, and one of whole training steps.
+//
+// They are not bit-equal between these two and portable, the plain Go that
+// serves where AVX2 or FMA is missing: it rounds each product before adding it,
+// and takes another exponential and error function in ELU and GELU. Nor is
+// portable the same everywhere: on arm64, and on amd64 when built for GOAMD64=v3
+// or higher, Go's compiler fuses multiplications and additions of plain Go.
+// The vector sets have some plain Go too (losses, statistics, the norms of
+// channels not a multiple of 8). So one seed gives one result among amd64
+// processors with AVX2 and FMA that run one binary built for GOAMD64=v1 (Go's
+// default) or v2, and elsewhere among processors of one kind.
+//
+// The set is chosen once from what the processor offers, the best; [ISA] tells
+// which. The environment variable RUNSPEC_CPU=portable, avx2 or avx512 forces
+// one; a name that this processor does not offer is an error ([Check]), which
+// the executor returns before it computes anything.
 //
 // # Memory
 //

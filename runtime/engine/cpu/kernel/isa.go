@@ -38,14 +38,23 @@ type microOuter struct {
 	run        func(*outer)
 }
 
-// active is the implementation in use.
-var active = choose(os.Getenv("RUNSPEC_CPU"))
+// variable names the instruction set to use, from the environment.
+const variable = "RUNSPEC_CPU"
+
+// active is the implementation in use, wrong what Check says.
+var active, wrong = choose(os.Getenv(variable))
 
 // ISA names the instruction set in use: portable, avx2 or avx512.
 func ISA() string { return active.name }
 
+// Check says what is wrong with RUNSPEC_CPU: an error where it names no
+// instruction set that this processor offers. A program asks before it
+// computes anything, so that nobody takes one set's numbers for another's.
+func Check() error { return wrong }
+
 // Force selects an instruction set by name, as RUNSPEC_CPU does at the start.
-// It must not run beside a kernel. An unknown or unsupported name is an error.
+// It must not run beside a kernel. An unknown or unsupported name is an error
+// and changes nothing.
 func Force(name string) error {
 	for _, s := range available() {
 		if s.name == name {
@@ -65,15 +74,19 @@ func ISAs() []string {
 	return names
 }
 
-// choose takes the named set, or the best one where the name is empty or not
-// to be had: an environment variable must not stop a program from starting,
-// and ISA tells what was taken.
-func choose(name string) *instructions {
+// choose takes the named set, or the best one where the name is empty. With a
+// name not to be had it takes the best one too, for want of another, and says so.
+func choose(name string) (*instructions, error) {
 	all := available()
+	best := all[len(all)-1]
+	if name == "" {
+		return best, nil
+	}
 	for _, s := range all {
 		if s.name == name {
-			return s
+			return s, nil
 		}
 	}
-	return all[len(all)-1]
+	return best, fmt.Errorf("environment variable %s: instruction set %q is not one this processor offers (%s); set one of these, or leave it unset for the best",
+		variable, name, strings.Join(ISAs(), ", "))
 }

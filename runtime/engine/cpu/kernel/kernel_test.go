@@ -71,9 +71,3 @@ func TestRunHandsAPanicToTheCaller(t *testing.T) {
 		}
 	})
 }
-
-func TestForceRefusesUnknownSets(t *testing.T) {
-	if err := Force("abacus"); err == nil {
-		t.Error("accepted")
-	}
-}

@@ -4,8 +4,9 @@ package kernel
 //
 //	c[coff[i]] (+)= bias + Σ_run Σ_k a[aoff[i]+run+k] · b[run·klen+k]
 //
-// where b's rows and the outputs are as wide as the micro-kernel. All offsets
-// are in bytes. The assembly reads the fields by name.
+// where b's rows and the outputs are as wide as the micro-kernel, each output
+// one sum in the order of runs and k. All offsets are in bytes. The assembly
+// reads the fields by name.
 type tile struct {
 	a, b, c, bias *float32 // bias nil: zero
 	runs          *int64

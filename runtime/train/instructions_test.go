@@ -1,0 +1,45 @@
+package train_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"runspec/runtime/engine"
+	"runspec/runtime/engine/cpu/kernel"
+)
+
+// TestThreadsAndVectorSets wants the same bits of whole steps with AVX2 on one
+// thread and with AVX-512 on two: a seed's result must not depend on which of
+// them the processor has.
+func TestThreadsAndVectorSets(t *testing.T) {
+	before := kernel.ISA()
+	defer kernel.Force(before)
+	if err := kernel.Force("avx512"); err != nil {
+		t.Skipf("needs a processor with AVX-512: %v", err)
+	}
+	programs := map[string]*engine.Program{"task04": task04Program(t, 8)}
+	for i, n := range small {
+		programs[n.name] = build(t, i)
+	}
+	for name, p := range programs {
+		t.Run(name, func(t *testing.T) {
+			b := labelled(p)
+			steps := func(set string, workers int) engine.State {
+				if err := kernel.Force(set); err != nil {
+					t.Fatal(err)
+				}
+				e := started(t, p, threads(workers))
+				for range 3 {
+					if _, err := e.Step(b, 1e-3); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return e.State()
+			}
+			if d := cmp.Diff(steps("avx2", 1), steps("avx512", 2)); d != "" {
+				t.Errorf("AVX-512 gives another result than AVX2: %.500s", d)
+			}
+		})
+	}
+}
