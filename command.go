@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"runspec/compiler"
+	"runspec/compiler/diag"
 	"runspec/compiler/plan"
 	"runspec/runtime/execute"
 	"runspec/runtime/journal"
@@ -25,13 +26,14 @@ var errFailures = errors.New("some trials failed")
 
 // flags are what the commands share.
 type flags struct {
-	tags     map[string]string
-	options  run.Options
-	progress string
+	tags        map[string]string
+	options     run.Options
+	progress    string
+	diagnostics string
 }
 
-func command() *cobra.Command {
-	f := &flags{}
+// command is the whole command; its flags are left in f.
+func command(f *flags) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "runspec SPEC.cue",
 		Short: "Compile and run declarative experiments in medical-image segmentation",
@@ -44,6 +46,10 @@ defaults. The same command run again continues where it was.`,
 		Args:          cobra.MaximumNArgs(1),
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			_, err := diag.ParseFormat(f.diagnostics)
+			return err
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Help()
@@ -52,7 +58,8 @@ defaults. The same command run again continues where it was.`,
 		},
 	}
 	f.bind(root)
-	root.AddCommand(f.runCommand(), f.planCommand(), workerCommand(), versionCommand())
+	root.AddCommand(f.runCommand(), workerCommand(), versionCommand())
+	root.AddCommand(f.vetCommand(), fmtCommand(), f.planCommand())
 	return root
 }
 
@@ -65,6 +72,7 @@ func (f *flags) bind(cmd *cobra.Command) {
 	p.StringVar(&f.options.RunDir, "run-dir", "", "folder of the run (default runs/NAME)")
 	p.IntVar(&f.options.Workers, "workers", runtime.NumCPU(), "trainings at once")
 	p.IntVar(&f.options.Threads, "threads", runtime.NumCPU(), "processors in all; changes no result")
+	p.StringVar(&f.diagnostics, "diagnostics", "text", "how mistakes in a spec are shown: text, or on the standard output json, github, sarif")
 	p.StringVar(&f.progress, "progress", "auto", "auto, tty, plain or none")
 }
 
@@ -75,31 +83,6 @@ func (f *flags) runCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
-}
-
-func (f *flags) planCommand() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "plan SPEC.cue",
-		Short: "Show what a spec would do: data sets, networks, rungs, trials, epochs",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := f.compile(cmd, args[0], true)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				text, err := p.Canonical()
-				if err == nil {
-					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", text)
-				}
-				return err
-			}
-			return p.Describe(cmd.OutOrStdout())
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the plan itself, as canonical JSON")
-	return cmd
 }
 
 func workerCommand() *cobra.Command {
@@ -130,13 +113,17 @@ func versionCommand() *cobra.Command {
 	}
 }
 
+// compilation is what the flags say about compiling.
+func (f *flags) compilation() compiler.Options {
+	return compiler.Options{Tags: f.tags}
+}
+
 // compile compiles a spec with what its data sets' files tell.
 func (f *flags) compile(cmd *cobra.Command, path string, offline bool) (*plan.Plan, error) {
 	f.options.SpecDir = filepath.Dir(path)
-	return compiler.Compile(path, compiler.Options{
-		Tags:    f.tags,
-		Sources: compiler.Sources{Fingerprint: run.Sources(cmd.Context(), f.options, offline)},
-	})
+	o := f.compilation()
+	o.Sources.Fingerprint = run.Sources(cmd.Context(), f.options, offline)
+	return compiler.Compile(path, o)
 }
 
 func (f *flags) run(cmd *cobra.Command, path string) error {

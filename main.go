@@ -34,12 +34,13 @@ func main() { os.Exit(start()) }
 func start() int {
 	ctx, signalled, stop := untilSignal()
 	defer stop()
-	err := command().ExecuteContext(ctx)
+	f := &flags{}
+	err := command(f).ExecuteContext(ctx)
 	if s := signalled(); s != nil {
 		fmt.Fprintln(os.Stderr, "runspec: stopped; the same command continues where it was")
 		return codeOf(s)
 	}
-	return report(err)
+	return report(err, f.diagnostics)
 }
 
 // codeOf is the exit code of a run that a signal stopped.
@@ -73,15 +74,17 @@ func untilSignal() (ctx context.Context, signalled func() os.Signal, stop func()
 	}, cancel
 }
 
-// report prints an error and chooses the exit code.
-func report(err error) int {
-	var found diag.Diagnostics
-	switch {
-	case err == nil:
+// report prints an error, diagnostics in the format of the given name, and
+// chooses the exit code.
+func report(err error, format string) int {
+	if err == nil {
 		return exitDone
-	case errors.As(err, &found):
-		diag.Write(os.Stderr, found, color(os.Stderr))
-		return exitError
+	}
+	var found diag.Diagnostics
+	if errors.As(err, &found) {
+		if err = diagnose(found, format); err == nil {
+			return exitError
+		}
 	}
 	fmt.Fprintln(os.Stderr, "runspec:", err)
 	switch {
@@ -93,4 +96,18 @@ func report(err error) int {
 		return exitFailures
 	}
 	return exitError
+}
+
+// diagnose writes diagnostics: for people to the standard error, for programs,
+// which wait for nothing else, to the standard output.
+func diagnose(found diag.Diagnostics, name string) error {
+	format, err := diag.ParseFormat(name)
+	switch {
+	case err != nil:
+		return err
+	case format.Machine():
+		dir, _ := os.Getwd() // without it, files are named in full
+		return diag.Render(os.Stdout, found, format, diag.Options{Dir: dir})
+	}
+	return diag.Render(os.Stderr, found, format, diag.Options{Colour: color(os.Stderr)})
 }

@@ -34,6 +34,11 @@ type source struct {
 // module is the root of the module that the language itself is part of.
 const module = "runspec.internal"
 
+// textSource is a spec of which no more than the text is known.
+func textSource(file string, text []byte) *source {
+	return &source{path: file, file: file, text: map[string][]string{file: strings.Split(string(text), "\n")}}
+}
+
 // load reads the spec and evaluates it, offline.
 func load(path string, tags map[string]string) (*source, diag.Diagnostics) {
 	s := &source{path: path, tags: tags, text: map[string][]string{}}
