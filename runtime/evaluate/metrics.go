@@ -1,7 +1,8 @@
 // Package evaluate scores segmentations as nnU-Net does (nnunetv2 2.8.1,
 // evaluation and postprocessing): overlap counts per case and label, their
 // summary.json, and the decision whether keeping only the largest component
-// helps. It works on label maps in memory and knows no network.
+// helps. Beyond nnU-Net it holds the statistics that compare approaches, case by
+// case. It works on label maps and scores in memory and knows no network.
 package evaluate
 
 import (
