@@ -54,9 +54,9 @@ func (l *lowering) trials(n, root node, s *plan.Study, f plan.Fidelity) {
 	if !n.field("budget").set() {
 		epochs = root.field("budget").field("epochs")
 	}
-	budget, limited := epochs.int()
 	given := o.field("trials")
 	trials, ok := given.int()
+	budget, limited := budgetOf(epochs)
 	switch {
 	case given.set() && !ok, epochs.set() && !limited:
 		return // check has objected
@@ -64,29 +64,62 @@ func (l *lowering) trials(n, root node, s *plan.Study, f plan.Fidelity) {
 		l.add(o, diag.NoTrials, "Number of trials unknown",
 			"Study %s says neither how many trials it has nor what it may spend. Give its optimizer `trials`, or the study or the experiment `budget: epochs`.", s.Name)
 		return
-	case !given.set():
-		trials = plan.Affordable(s.Optimizer.Kind, f, budget)
 	}
 	s.Optimizer.Trials = trials
-	s.Rungs = plan.Ladder(s.Optimizer.Kind, f, trials)
+	if s.Optimizer.Kind == plan.Hyperband {
+		l.brackets(n, epochs, s, f, budget)
+		return
+	}
+	if !given.set() {
+		s.Optimizer.Trials = plan.Affordable(s.Optimizer.Kind, f, budget)
+	}
+	s.Rungs = plan.Ladder(s.Optimizer.Kind, f, s.Optimizer.Trials)
 	l.affordable(n, epochs, s, f, budget)
 }
 
-// affordable checks a study's rungs against its budget.
-func (l *lowering) affordable(n, epochs node, s *plan.Study, f plan.Fidelity, budget int) {
-	at := n.field("optimizer").field("trials")
-	if !at.set() {
-		at = epochs
+// budgetOf reads the budget that an epochs field belongs to.
+func budgetOf(epochs node) (plan.Budget, bool) {
+	n, limited := epochs.int()
+	count, _ := epochs.parent.field("count").text()
+	return plan.Budget{Epochs: n, Count: plan.Counting(count)}, limited
+}
+
+// brackets settles the brackets of Hyperband: all that the trials and the
+// budget allow. Somebody must reach the top rung.
+func (l *lowering) brackets(n, epochs node, s *plan.Study, f plan.Fidelity, budget plan.Budget) {
+	s.Brackets = plan.Schedule(f, s.Optimizer, budget)
+	s.Rungs, s.Optimizer.Trials = plan.Gather(f, s.Brackets)
+	if budget.Epochs > 0 {
+		s.Budget = &budget
 	}
+	if top := s.Rungs[len(s.Rungs)-1]; top.Trials < 1 {
+		first := plan.Iteration(f)[0].Trials[0]
+		l.add(l.blame(n, epochs), diag.TooFewTrials, "Too few trials",
+			"Study %s gets through %d trials at its lowest rung, so none reaches its top rung of %d epochs. Its first bracket takes %d, which cost %d epochs in all. Raise the trials or the budget, or fidelity.min, which drops rungs.",
+			s.Name, s.Rungs[0].Trials, top.Epochs, first, budget.Count.Spent(plan.Ladder(s.Optimizer.Kind, f, first)))
+	}
+}
+
+// blame is what a person would change in a study that is too small or too dear.
+func (l *lowering) blame(n, epochs node) node {
+	if at := n.field("optimizer").field("trials"); at.set() {
+		return at
+	}
+	return epochs
+}
+
+// affordable checks a study's rungs against its budget.
+func (l *lowering) affordable(n, epochs node, s *plan.Study, f plan.Fidelity, budget plan.Budget) {
+	at := l.blame(n, epochs)
 	if top := s.Rungs[len(s.Rungs)-1]; top.Trials < 1 {
 		least := int(math.Pow(float64(f.Eta), float64(len(s.Rungs)-1)))
 		l.add(at, diag.TooFewTrials, "Too few trials",
 			"Study %s has %d trials, so none reaches its top rung of %d epochs. It takes %d, which train %d epochs in all. Raise the trials or the budget, or fidelity.min, which drops rungs.",
-			s.Name, s.Optimizer.Trials, top.Epochs, least, plan.Epochs(plan.Ladder(s.Optimizer.Kind, f, least)))
+			s.Name, s.Optimizer.Trials, top.Epochs, least, budget.Count.Spent(plan.Ladder(s.Optimizer.Kind, f, least)))
 		return
 	}
-	if cost := plan.Epochs(s.Rungs); budget > 0 && cost > budget {
+	if cost := budget.Count.Spent(s.Rungs); budget.Epochs > 0 && cost > budget.Epochs {
 		l.add(at, diag.OverBudget, "Budget exceeded",
-			"The trials of study %s train %d epochs on a fold, its budget is %d. Lower trials, or raise the budget to %d.", s.Name, cost, budget, cost)
+			"The trials of study %s train %d epochs on a fold, its budget is %d. Lower trials, or raise the budget to %d.", s.Name, cost, budget.Epochs, cost)
 	}
 }

@@ -168,12 +168,8 @@ func (s *studies) showTotal(o Options) {
 	for range p.Datasets {
 		total += len(p.Baselines) * len(p.Folds) * p.Fidelity.Max
 		for _, study := range p.Studies {
-			below := 0
-			for _, r := range study.Rungs {
-				total += r.Trials * (r.Epochs - below) * len(study.Folds)
-				below = r.Epochs
-			}
-			total += max(0, len(p.Folds)-len(study.Folds)) * below
+			total += study.Epochs() * len(study.Folds)
+			total += max(0, len(p.Folds)-len(study.Folds)) * study.Rungs[len(study.Rungs)-1].Epochs
 		}
 	}
 	done := 0

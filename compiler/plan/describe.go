@@ -161,16 +161,57 @@ func (p *Plan) trainings() (rows []string, total int) {
 		add(b.Name, "", 1, len(p.Folds), p.Fidelity.Max, 0)
 	}
 	for _, s := range p.Studies {
-		below := 0
-		for i, r := range s.Rungs {
-			add(fmt.Sprintf("%s (%s)", s.Name, s.Optimizer.Kind), i, r.Trials, len(s.Folds), r.Epochs, below)
-			below = r.Epochs
+		for _, g := range s.groups() {
+			below := 0
+			for i, r := range g.rungs {
+				add(g.name, g.lowest+i, r.Trials, len(s.Folds), r.Epochs, below)
+				below = r.Epochs
+			}
 		}
 		if rest := without(p.Folds, s.Folds); rest > 0 {
 			add(s.Name+", its incumbent", "", 1, rest, p.Fidelity.Max, 0)
 		}
 	}
 	return rows, total
+}
+
+// group is a run of a study's rungs that a table shows as one block.
+type group struct {
+	name   string
+	lowest int // rung
+	rungs  []Rung
+	times  int
+}
+
+// groups are a study's ladder, or its brackets, equal ones together.
+func (s Study) groups() []group {
+	name := fmt.Sprintf("%s (%s)", s.Name, s.Optimizer.Kind)
+	if s.Brackets == nil {
+		return []group{{name: name, rungs: s.Rungs}}
+	}
+	var out []group
+	seen := map[string]int{}
+	for _, b := range s.Brackets {
+		key := fmt.Sprint(b)
+		i, known := seen[key]
+		if !known {
+			i = len(out)
+			seen[key] = i
+			out = append(out, group{lowest: b.Rung, rungs: make([]Rung, len(b.Trials))})
+		}
+		out[i].times++
+		for k, r := range s.ladder(b) {
+			out[i].rungs[k].Epochs = r.Epochs
+			out[i].rungs[k].Trials += r.Trials
+		}
+	}
+	for i := range out {
+		out[i].name = fmt.Sprintf("%s, bracket %d", name, i)
+		if n := out[i].times; n > 1 {
+			out[i].name += fmt.Sprintf(", %d times", n)
+		}
+	}
+	return out
 }
 
 // without counts the folds that are in a and not in b.

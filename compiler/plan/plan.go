@@ -71,6 +71,7 @@ type Phantom struct {
 type Dataset struct {
 	Name          string              `json:"name"` // nnU-Net's: "Dataset004_Hippocampus"
 	Source        Source              `json:"source"`
+	Digest        string              `json:"digest,omitempty"`      // of the cases' files; "": not known yet
 	Description   nnunet.Dataset      `json:"description"`           // known after fingerprint: zero
 	Fingerprint   *nnunet.Fingerprint `json:"fingerprint,omitempty"` // nil: known after fingerprint
 	Configuration string              `json:"configuration"`         // "3d_fullres"
@@ -125,16 +126,17 @@ type Baseline struct {
 // OptimizerKind names a search method.
 type OptimizerKind string
 
-// The search methods of issue 1; runtime/search has one file for each.
+// The search methods; runtime/search has one file for each.
 const (
 	RandomSearch      OptimizerKind = "random"
 	SuccessiveHalving OptimizerKind = "successive_halving"
+	Hyperband         OptimizerKind = "hyperband"
 )
 
 // Optimizer is a study's search method with its settings.
 type Optimizer struct {
 	Kind    OptimizerKind `json:"kind"`
-	Trials  int           `json:"trials"`  // configurations sampled (random: all at the top rung; successive halving: at the lowest)
+	Trials  int           `json:"trials"`  // configurations sampled (random: all at the top rung; successive halving: at the lowest; Hyperband: of all brackets)
 	Prior   bool          `json:"prior"`   // sample from the prior instead of uniformly
 	Default bool          `json:"default"` // the first configuration is the space's default
 }
@@ -146,11 +148,15 @@ type Study struct {
 	Optimizer Optimizer      `json:"optimizer"`
 	Folds     []int          `json:"folds"` // on which each trial is trained
 	Planner   nnunet.Planner `json:"planner"`
-	Seed      uint64         `json:"seed"`  // derived from the experiment's seed and the study's name
-	Rungs     []Rung         `json:"rungs"` // lowest first
+	First     int            `json:"first,omitempty"`    // index of the first configuration; those below it were drawn from an earlier space (warm start)
+	Seed      uint64         `json:"seed"`               // derived from the experiment's seed and the study's name
+	Rungs     []Rung         `json:"rungs"`              // lowest first
+	Brackets  []Bracket      `json:"brackets,omitempty"` // Hyperband: all that are run, in order
+	Budget    *Budget        `json:"budget,omitempty"`   // Hyperband: what the brackets were cut to
 }
 
-// Rung is one fidelity of a study and the number of trials that reach it.
+// Rung is one fidelity of a study and the number of trials that reach it, in
+// all brackets.
 type Rung struct {
 	Epochs int `json:"epochs"`
 	Trials int `json:"trials"`

@@ -29,21 +29,14 @@ func Ladder(kind OptimizerKind, f Fidelity, trials int) []Rung {
 	return rungs
 }
 
-// Epochs is what the rungs train together on one fold: a trial that climbs
-// continues from its checkpoint, so it pays the difference.
-func Epochs(rungs []Rung) int {
-	total, below := 0, 0
-	for _, r := range rungs {
-		total += r.Trials * (r.Epochs - below)
-		below = r.Epochs
-	}
-	return total
-}
+// Epochs is what one bracket's rungs train together on one fold: a trial that
+// climbs continues from its checkpoint, so it pays the difference.
+func Epochs(rungs []Rung) int { return CountTrained.Spent(rungs) }
 
-// Affordable is the greatest number of trials whose ladder trains at most
-// budget epochs; 0 where not even one fits.
-func Affordable(kind OptimizerKind, f Fidelity, budget int) int {
-	return sort.Search(budget, func(n int) bool { return Epochs(Ladder(kind, f, n+1)) > budget })
+// Affordable is the greatest number of trials whose ladder spends at most the
+// budget; 0 where not even one fits.
+func Affordable(kind OptimizerKind, f Fidelity, budget Budget) int {
+	return sort.Search(budget.Epochs, func(n int) bool { return budget.Count.Spent(Ladder(kind, f, n+1)) > budget.Epochs })
 }
 
 // StudySeed derives a study's seed from the experiment's seed and the study's

@@ -46,7 +46,7 @@ func TestAffordable(t *testing.T) {
 	}
 	for _, kind := range []OptimizerKind{RandomSearch, SuccessiveHalving} {
 		for budget := range 500 {
-			n := Affordable(kind, f, budget)
+			n := Affordable(kind, f, Budget{Epochs: budget})
 			if n > 0 && Epochs(Ladder(kind, f, n)) > budget || Epochs(Ladder(kind, f, n+1)) <= budget {
 				t.Fatalf("%s: %d trials for %d epochs", kind, n, budget)
 			}

@@ -26,7 +26,7 @@ type Trial struct {
 	Rung          int                 `json:"rung"`             // index into the study's rungs
 	Epochs        int                 `json:"epochs"`           // of the whole training, those of the rungs below included
 	Parent        string              `json:"parent,omitempty"` // trial of the same configuration at the rung below, whose checkpoint this one continues
-	Bracket       int                 `json:"bracket"`
+	Bracket       int                 `json:"bracket"`          // index into the study's brackets
 }
 
 // Observation is a trial that has ended.
@@ -61,10 +61,12 @@ func New(study plan.Study) (Method, error) {
 	case plan.RandomSearch:
 		return random{study, configurations}, nil
 	case plan.SuccessiveHalving:
-		return halving{study, configurations}, nil
+		return newHalving(study, configurations), nil
+	case plan.Hyperband:
+		return newHyperband(study, configurations), nil
 	}
-	return nil, fmt.Errorf("study %s: the search method %q is unknown; use %q or %q",
-		study.Name, study.Optimizer.Kind, plan.RandomSearch, plan.SuccessiveHalving)
+	return nil, fmt.Errorf("study %s: the search method %q is unknown; use %q, %q or %q",
+		study.Name, study.Optimizer.Kind, plan.RandomSearch, plan.SuccessiveHalving, plan.Hyperband)
 }
 
 func check(study plan.Study) error {
@@ -78,6 +80,14 @@ func check(study plan.Study) error {
 		if r.Epochs < 1 || k > 0 && r.Epochs <= study.Rungs[k-1].Epochs {
 			return fmt.Errorf("rung %d has %d epochs; rungs must rise from 1 epoch on", k, r.Epochs)
 		}
+	}
+	for i, b := range study.Brackets {
+		if len(b.Trials) == 0 || b.Trials[0] < 1 || b.Rung < 0 || b.Rung+len(b.Trials) > len(study.Rungs) {
+			return fmt.Errorf("bracket %d has trials %v from rung %d on; there are %d rungs", i, b.Trials, b.Rung, len(study.Rungs))
+		}
+	}
+	if study.Optimizer.Kind == plan.Hyperband && len(study.Brackets) == 0 {
+		return fmt.Errorf("no bracket; the budget pays for none")
 	}
 	return nil
 }
