@@ -14,6 +14,9 @@ import (
 // groups lists the packages in the order in which they may import one another:
 // each only packages of earlier groups (and sub-packages of its own).
 var groups = [][]string{
+	{"runtime/process"},
+	{"runtime/durable"},
+	{"runtime/lease"},
 	{"spec", "grammars", "compiler/diag", "runtime/pareto", "runtime/volume"},
 	{"compiler/grammar"},
 	{"compiler/space"},
