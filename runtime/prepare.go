@@ -7,11 +7,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
-
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 	"runspec/runtime/dataset"
+	"runspec/runtime/durable"
 )
 
 // prepared is a data set ready for training.
@@ -111,7 +110,7 @@ func fingerprint(ctx context.Context, raw *dataset.Raw, name string, o Options) 
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return f, err
 	}
-	return f, renameio.WriteFile(path, text, 0o644)
+	return f, durable.Write(path, text)
 }
 
 // Sources reads what the compiler wants to know of the data: the description

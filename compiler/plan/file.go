@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/google/renameio/v2"
 	"github.com/gowebpki/jcs"
+
+	"runspec/runtime/durable"
 )
 
 // Canonical is the plan as canonical JSON (RFC 8785): equal plans have equal
@@ -48,7 +49,7 @@ func Write(path string, p *Plan) error {
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(path, append(b, '\n'), 0o644); err != nil {
+	if err := durable.Write(path, append(b, '\n')); err != nil {
 		return fmt.Errorf("write plan %s: %w", path, err)
 	}
 	return nil

@@ -13,9 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/google/renameio/v2"
-
 	"runspec/compiler/nnunet"
+	"runspec/runtime/durable"
 )
 
 // Cache keeps preprocessed cases on disk, one file each, named by the digest of
@@ -92,7 +91,7 @@ func writeCached(path, key string, c *Case) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, b, 0o644, renameio.WithTempDir(filepath.Dir(path)))
+	return durable.Write(path, b)
 }
 
 // caseKey is the digest of what a preprocessed case depends on.

@@ -13,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"runspec/compiler/plan"
+	"runspec/runtime/durable"
 )
 
 // FetchOptions say where data sets are looked for and kept.
@@ -107,15 +108,20 @@ func once(ctx context.Context, dir string, fill func() error) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", fmt.Errorf("%w: choose a cache folder that can be written to", err)
 	}
-	lock := flock.New(filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".lock"))
+	path := filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".lock")
+	lock := flock.New(path)
 	if _, err := lock.TryLockContext(ctx, lockPause); err != nil {
 		return "", fmt.Errorf("wait for another process that is making %s: %w", dir, err)
 	}
 	defer lock.Unlock()
-	if isDir(dir) { // another process has made it meanwhile
-		return dir, nil
+	if !isDir(dir) { // no other process has made it meanwhile
+		durable.Sweep(filepath.Dir(dir), 0)
+		if err := fill(); err != nil {
+			return dir, err
+		}
 	}
-	return dir, fill()
+	os.Remove(path) // who waits for it finds the folder
+	return dir, nil
 }
 
 func isDir(path string) bool {

@@ -11,10 +11,10 @@ import (
 	"runtime"
 	"strconv"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
 	"runspec/compiler/plan"
+	"runspec/runtime/durable"
 	"runspec/runtime/volume"
 )
 
@@ -38,7 +38,7 @@ func WritePhantom(ctx context.Context, dir string, p plan.Phantom) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return fail(err)
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".")
+	tmp, err := durable.TempDir(dir)
 	if err != nil {
 		return fail(err)
 	}
@@ -99,7 +99,7 @@ func writePhantoms(ctx context.Context, dir string, p plan.Phantom) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(dir, "dataset.json"), append(b, '\n'), 0o644, renameio.WithTempDir(dir))
+	return durable.Write(filepath.Join(dir, "dataset.json"), append(b, '\n'))
 }
 
 func phantomID(i int) string { return fmt.Sprintf("phantom_%03d", i+1) }

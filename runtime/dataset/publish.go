@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"runspec/runtime/durable"
 )
 
 // publish gives a finished folder its name, so that it appears whole, and syncs
@@ -19,14 +21,5 @@ func publish(tmp, dir string) error {
 			return err
 		}
 	}
-	return syncDir(filepath.Dir(dir))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return durable.SyncDir(filepath.Dir(dir))
 }

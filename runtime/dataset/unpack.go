@@ -13,12 +13,14 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
+
+	"runspec/runtime/durable"
 )
 
 // unpackTask unpacks a Decathlon archive, whose members lie in a folder named as
 // the task, to dir, which appears whole.
 func unpackTask(ctx context.Context, archive, task, dir string) error {
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".")
+	tmp, err := durable.TempDir(dir)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@ import (
 	"math"
 	"os"
 
-	"github.com/google/renameio/v2"
+	"runspec/runtime/durable"
 )
 
 // Summary is nnU-Net's summary.json.
@@ -43,7 +43,7 @@ func (s Summary) Label(key string) (Metrics, bool) {
 // not at all. Means that are no number are written NaN, as nnU-Net does, which
 // strict JSON readers refuse.
 func (s Summary) Write(path string) error {
-	if err := renameio.WriteFile(path, s.encode(), 0o644); err != nil {
+	if err := durable.Write(path, s.encode()); err != nil {
 		return fmt.Errorf("write summary: %w", err)
 	}
 	return nil

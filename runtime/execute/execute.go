@@ -14,9 +14,8 @@ import (
 	"path/filepath"
 	"runtime/debug"
 
-	"github.com/google/renameio/v2"
-
 	"runspec/runtime/dataset"
+	"runspec/runtime/durable"
 	"runspec/runtime/train"
 )
 
@@ -73,7 +72,7 @@ func Work(ctx context.Context, path string, out io.Writer) error {
 		return err
 	}
 	text, _ := json.MarshalIndent(f, "", " ")
-	if werr := renameio.WriteFile(filepath.Join(dir, failureFile), append(text, '\n'), 0o644); werr != nil {
+	if werr := durable.Write(filepath.Join(dir, failureFile), append(text, '\n')); werr != nil {
 		return errors.Join(err, werr)
 	}
 	return err

@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/google/renameio/v2"
-
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
 	"runspec/compiler/unet"
+	"runspec/runtime/durable"
 	"runspec/runtime/evaluate"
 )
 
@@ -126,7 +125,7 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := renameio.WriteFile(path, append(b, '\n'), 0o644, renameio.WithStaticPermissions(0o644)); err != nil {
+	if err := durable.Write(path, append(b, '\n')); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil

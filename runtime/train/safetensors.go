@@ -11,8 +11,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/google/renameio/v2"
-
+	"runspec/runtime/durable"
 	"runspec/runtime/engine"
 )
 
@@ -53,17 +52,17 @@ func writeTensors(path string, tensors map[string]engine.Tensor, metadata map[st
 		return err
 	}
 	text = append(text, bytes.Repeat([]byte{' '}, (8-len(text)%8)%8)...)
-	f, err := renameio.NewPendingFile(path, renameio.WithStaticPermissions(0o644))
+	f, err := durable.Create(path)
 	if err != nil {
 		return err
 	}
-	defer f.Cleanup()
+	defer f.Discard()
 	for _, part := range [][]byte{binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text, data} {
 		if _, err := f.Write(part); err != nil {
 			return err
 		}
 	}
-	return f.CloseAtomicallyReplace()
+	return f.Commit()
 }
 
 // readTensors reads what writeTensors wrote and checks its digest.

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/klauspost/compress/gzip"
+
+	"runspec/runtime/durable"
 )
 
 // WriteLabels writes a NIfTI file (gzipped if its name ends in .gz) of uint8
@@ -54,15 +54,15 @@ func write(path, what string, g Grid, channels int, k kind, put func(i int, b []
 	if err != nil {
 		return fail(err)
 	}
-	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(0o644))
+	f, err := durable.Create(path)
 	if err != nil {
 		return fail(err)
 	}
-	defer f.Cleanup()
+	defer f.Discard()
 	if err := stream(f, strings.HasSuffix(path, ".gz"), head, k.width(), channels*g.Voxels(), put); err != nil {
 		return fail(err)
 	}
-	if err := f.CloseAtomicallyReplace(); err != nil {
+	if err := f.Commit(); err != nil {
 		return fail(err)
 	}
 	return nil
