@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"runspec/runtime/durable"
 )
 
 // ErrLocked means that another process writes the journal.
@@ -24,8 +25,9 @@ type file interface {
 // for concurrent use: one goroutine owns a study's state.
 type Journal struct {
 	Path   string
-	Events []Event // all events, those appended included
-	Torn   int     // bytes of an unfinished last line that Open cut off; such a line never counted
+	Events []Event      // all events, those appended included
+	Torn   int          // bytes of an unfinished last line that Open cut off; such a line never counted
+	Check  func() error // is asked before each write and may forbid it (lease); nil forbids nothing
 
 	file   file
 	lock   *flock.Flock
@@ -35,60 +37,56 @@ type Journal struct {
 // Open opens or creates the journal at path and replays it. A last line without
 // its newline was being written when its process died: it is cut off and
 // reported in Torn. Anything else that is wrong is an error naming the line.
-// Where another process has the journal open, the error is ErrLocked.
+// Where the file system has locks the file is locked too, and the error is
+// ErrLocked where another process has it open.
 func Open(path string) (*Journal, error) {
-	lock := flock.New(path + ".lock")
-	ok, err := lock.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("journal %s: lock: %w", path, err)
-	}
-	if !ok {
-		return nil, fmt.Errorf("journal %s: %w", path, ErrLocked)
-	}
 	j, err := open(path)
 	if err != nil {
-		lock.Unlock()
 		return nil, fmt.Errorf("journal %s: %w", path, err)
+	}
+	return j, nil
+}
+
+func open(path string) (*Journal, error) {
+	if err := create(path); err != nil {
+		return nil, err
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_RDWR)) // not all systems lock a file that is open for reading
+	if ok, err := lock.TryLock(); err == nil && !ok {
+		return nil, ErrLocked
+	}
+	j, err := settle(path)
+	if err != nil {
+		lock.Close()
+		return nil, err
 	}
 	j.lock = lock
 	return j, nil
 }
 
-func open(path string) (*Journal, error) {
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// settle replays the file and cuts it to the lines that count.
+func settle(path string) (*Journal, error) {
 	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err != nil {
 		return nil, err
 	}
 	events, torn, err := replay(text)
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	f, err := durable.OpenLog(path, int64(len(text)-torn))
 	if err != nil {
-		return nil, err
-	}
-	if err := settle(f, int64(len(text)-torn)); err != nil {
-		f.Close()
 		return nil, err
 	}
 	return &Journal{Path: path, Events: events, Torn: torn, file: f}, nil
-}
-
-// settle cuts the file to the lines that count, and puts file and directory
-// entry on disk.
-func settle(f *os.File, size int64) error {
-	if err := f.Truncate(size); err != nil {
-		return fmt.Errorf("cut the unfinished last line: %w", err)
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(f.Name()))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }
 
 // Read replays the journal at path without locking or changing it, while
@@ -128,6 +126,11 @@ func (j *Journal) Append(e Event) (Event, error) {
 }
 
 func (j *Journal) write(text []byte) error {
+	if j.Check != nil {
+		if err := j.Check(); err != nil {
+			return err
+		}
+	}
 	if n, err := j.file.Write(text); err != nil {
 		return err
 	} else if n < len(text) {
@@ -138,5 +141,5 @@ func (j *Journal) write(text []byte) error {
 
 // Close releases the journal for other processes.
 func (j *Journal) Close() error {
-	return errors.Join(j.file.Close(), j.lock.Unlock())
+	return errors.Join(j.file.Close(), j.lock.Close())
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"runspec/compiler/space"
+	"runspec/runtime/durable"
 	"runspec/runtime/evaluate"
 	"runspec/runtime/search"
 )
@@ -162,16 +163,16 @@ func TestOneWriter(t *testing.T) {
 
 // faulty is a disk that accepts so many bytes, and then so many syncs.
 type faulty struct {
-	*os.File
+	*durable.Log
 	bytes, syncs int
 }
 
 func (f *faulty) Write(p []byte) (int, error) {
 	if f.bytes >= len(p) {
 		f.bytes -= len(p)
-		return f.File.Write(p)
+		return f.Log.Write(p)
 	}
-	n, _ := f.File.Write(p[:f.bytes])
+	n, _ := f.Log.Write(p[:f.bytes])
 	f.bytes = 0
 	return n, errors.New("no space left on device")
 }
@@ -180,7 +181,7 @@ func (f *faulty) Sync() error {
 	if f.syncs--; f.syncs < 0 {
 		return errors.New("input/output error")
 	}
-	return f.File.Sync()
+	return f.Log.Sync()
 }
 
 func TestFaultyDisk(t *testing.T) {
@@ -191,7 +192,7 @@ func TestFaultyDisk(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "journal")
 		j := must(t, path)
-		disk.File = j.file.(*os.File)
+		disk.Log = j.file.(*durable.Log)
 		j.file = disk
 		if _, err := j.Append(numbered(0)); err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -218,6 +219,25 @@ func numbered(i int) Event {
 	e := event(i)
 	e.Version, e.Sequence, e.Time = Version, i+1, time.Unix(1, 0).UTC()
 	return e
+}
+
+// TestTheCheckForbidsWriting takes the right to write away between two events.
+func TestTheCheckForbidsWriting(t *testing.T) {
+	var lost error
+	path := filepath.Join(t.TempDir(), "journal")
+	j := must(t, path)
+	j.Check = func() error { return lost }
+	defer j.Close()
+	if _, err := j.Append(event(0)); err != nil {
+		t.Fatal(err)
+	}
+	lost = errors.New("taken over")
+	if _, err := j.Append(event(1)); !errors.Is(err, lost) {
+		t.Errorf("error %v, want %v", err, lost)
+	}
+	if events, torn, err := Read(path); len(events) != 1 || torn != 0 || err != nil {
+		t.Errorf("%d events, %d bytes torn, %v", len(events), torn, err)
+	}
 }
 
 func TestReadOnlyDirectory(t *testing.T) {
