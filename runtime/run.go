@@ -14,9 +14,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
-
 	"runspec/compiler/plan"
+	"runspec/runtime/engine/cpu/kernel"
 	"runspec/runtime/execute"
 	"runspec/runtime/journal"
 	"runspec/runtime/progress"
@@ -35,13 +34,15 @@ type Options struct {
 	Threads  int    // processors in all, shared by the workers; default 1. Changes no result.
 	Progress *progress.Progress
 	Train    Trainer // default: a process per job
+
+	// What may happen to a run directory that another plan was run in.
+	ExtendBudget bool // go on with more epochs, trials, rungs or folds
+	WarmStart    bool // go on with a larger space, or with more studies, baselines or data sets
+	Fresh        bool // move the directory aside and begin anew
 }
 
 // Trainer runs one job to its end.
 type Trainer func(ctx context.Context, job train.Job, tell func(train.Epoch)) (train.Result, error)
-
-// ErrOtherPlan is a run directory that holds a run of another plan.
-var ErrOtherPlan = errors.New("the run directory holds a run of another plan")
 
 // Outcome is what a run has come to.
 type Outcome struct {
@@ -52,8 +53,16 @@ type Outcome struct {
 
 // Run executes what is missing of a plan, and writes its report.
 func Run(ctx context.Context, p *plan.Plan, o Options) (Outcome, error) {
+	if err := kernel.Check(); err != nil { // before the workers all fail of it
+		return Outcome{}, err
+	}
 	o = o.withDefaults(p)
 	out := Outcome{RunDir: relative(o.RunDir)}
+	if o.Fresh {
+		if err := setAside(o); err != nil {
+			return out, err
+		}
+	}
 	if err := os.MkdirAll(o.RunDir, 0o755); err != nil {
 		return out, fmt.Errorf("the run directory cannot be made: %w; choose another with --run-dir", err)
 	}
@@ -62,7 +71,7 @@ func Run(ctx context.Context, p *plan.Plan, o Options) (Outcome, error) {
 		return out, unwritable(err)
 	}
 	defer j.Close()
-	if err := claim(p, o.RunDir, len(j.Events) == 0); err != nil {
+	if p, err = claim(p, o, len(j.Events) == 0); err != nil {
 		return out, err
 	}
 	if j.Torn > 0 {
@@ -72,7 +81,7 @@ func Run(ctx context.Context, p *plan.Plan, o Options) (Outcome, error) {
 	if err != nil {
 		return out, err
 	}
-	s, err := newStudies(p, data, j.Events)
+	s, err := newStudies(p, data, journal.Current(p, j.Events))
 	if err != nil {
 		return out, err
 	}
@@ -140,30 +149,4 @@ func unwritable(err error) error {
 		return fmt.Errorf("the run directory cannot be written: %w; choose another with --run-dir", err)
 	}
 	return err
-}
-
-// claim makes the run directory this plan's, or says whose it is. One in which
-// nothing has begun is free.
-func claim(p *plan.Plan, dir string, free bool) error {
-	path := filepath.Join(dir, "plan.json")
-	digest, err := p.Digest()
-	if err != nil {
-		return err
-	}
-	old, err := plan.Read(path)
-	switch {
-	case free: // whatever plan.json is there led to nothing
-	case err == nil:
-		was, err := old.Digest()
-		if err == nil && was != digest {
-			err = fmt.Errorf("%w: %s has plan %.12s, the spec compiles to %.12s; choose another directory with --run-dir, or delete this one", ErrOtherPlan, dir, was, digest)
-		}
-		return err
-	case !errors.Is(err, os.ErrNotExist):
-		return err
-	}
-	if err := plan.Write(path, p); err != nil {
-		return unwritable(err)
-	}
-	return renameio.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o644)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -55,6 +56,9 @@ func Write(path string, p *Plan) error {
 	return nil
 }
 
+// ErrVersion is a file of another format than this program's.
+var ErrVersion = errors.New("its version")
+
 // Read reads a plan. A file of another version, or with fields that a plan
 // lacks, is an error.
 func Read(path string) (*Plan, error) {
@@ -67,7 +71,7 @@ func Read(path string) (*Plan, error) {
 		return nil, fmt.Errorf("read plan %s: %w; compile the spec again", path, err)
 	}
 	if v.Version != Version {
-		return nil, fmt.Errorf("read plan %s: its version is %q, this runspec reads %q; compile the spec again", path, v.Version, Version)
+		return nil, fmt.Errorf("read plan %s: %w is %q, this runspec reads %q; compile the spec again", path, ErrVersion, v.Version, Version)
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()

@@ -26,12 +26,13 @@ type keyed struct {
 // sample draws the study's configurations, all different. Configuration i has a
 // random stream of its own, seeded by (study seed, i): a study with more trials
 // begins with the same configurations. A finite space with too few points
-// yields them all, or as many as redrawing finds.
+// yields them all, or as many as redrawing finds. After a warm start i begins at
+// the study's first.
 func sample(study plan.Study) ([]keyed, error) {
 	var out []keyed
 	seen := map[string]bool{}
 	for i := range study.Optimizer.Trials {
-		rng := rand.New(rand.NewPCG(study.Seed, uint64(i)))
+		rng := rand.New(rand.NewPCG(study.Seed, uint64(study.First+i)))
 		configuration, found, err := draw(study, i, rng, seen)
 		if err != nil {
 			return nil, fmt.Errorf("configuration %d: %w", i, err)

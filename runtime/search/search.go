@@ -11,7 +11,9 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
+	"strconv"
 
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
@@ -92,16 +94,33 @@ func check(study plan.Study) error {
 	return nil
 }
 
-// trial makes the trial of configuration c at a rung. Above the lowest rung
-// that the configuration passes it continues the trial below.
+// trial makes the trial of configuration c, counted from the study's first, at
+// a rung. Above the lowest rung that the configuration passes it continues the
+// trial below.
 func trial(study plan.Study, c, rung int, configuration keyed, parent string) Trial {
 	return Trial{
-		ID: id(study.Name, c, rung), Study: study.Name, Configuration: configuration.Configuration, Key: configuration.key,
+		ID: id(study.Name, study.First+c, rung), Study: study.Name, Configuration: configuration.Configuration, Key: configuration.key,
 		Rung: rung, Epochs: study.Rungs[rung].Epochs, Parent: parent,
 	}
 }
 
 func id(study string, c, rung int) string { return fmt.Sprintf("%s-c%dr%d", study, c, rung) }
+
+var number = regexp.MustCompile(`-c(\d+)r\d+$`)
+
+// Number is the index of the trial's configuration in its study; -1 for a trial
+// of no search.
+func (t Trial) Number() int {
+	found := number.FindStringSubmatch(t.ID)
+	if found == nil {
+		return -1
+	}
+	n, err := strconv.Atoi(found[1])
+	if err != nil {
+		return -1
+	}
+	return n
+}
 
 // start returns the first n trials that have neither ended nor started.
 func start(trials []Trial, ended map[string]Observation, running []Trial, n int) []Trial {
