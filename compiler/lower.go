@@ -35,6 +35,8 @@ func lower(s *source, sources Sources) (*plan.Plan, diag.Diagnostics) {
 	p.Baselines = l.baselines(root.field("baselines"))
 	p.Studies = l.studies(root, p)
 	p.Report = l.report(root.field("report"), p.Baselines)
+	p.Limits = l.limits(root.field("limits"))
+	p.Failures = l.failures(root.field("failures").or("failures"))
 	return p, l.found
 }
 

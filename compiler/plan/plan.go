@@ -24,6 +24,8 @@ type Plan struct {
 	Baselines []Baseline `json:"baselines"`
 	Studies   []Study    `json:"studies"` // sorted by name
 	Report    Report     `json:"report"`
+	Limits    Limits     `json:"limits,omitzero"`
+	Failures  Failures   `json:"failures,omitzero"`
 }
 
 // Cost says how training cost, an objective, is counted.
