@@ -122,7 +122,7 @@ func (f *flags) compilation() compiler.Options {
 func (f *flags) compile(cmd *cobra.Command, path string, offline bool) (*plan.Plan, error) {
 	f.options.SpecDir = filepath.Dir(path)
 	o := f.compilation()
-	o.Sources.Fingerprint = run.Sources(cmd.Context(), f.options, offline)
+	o.Sources.Data = run.Sources(cmd.Context(), f.options, offline)
 	return compiler.Compile(path, o)
 }
 

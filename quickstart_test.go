@@ -21,7 +21,7 @@ func TestQuickstartDefaultIsATask(t *testing.T) {
 	}
 	o := run.Options{RunDir: t.TempDir(), CacheDir: t.TempDir(), Threads: runtime.NumCPU(), Train: execute.Do}
 	p, err := compiler.Compile("experiments/quickstart.cue", compiler.Options{
-		Sources: compiler.Sources{Fingerprint: run.Sources(context.Background(), o, false)},
+		Sources: compiler.Sources{Data: run.Sources(context.Background(), o, false)},
 	})
 	if err != nil {
 		t.Fatal(err)

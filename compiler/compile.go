@@ -9,7 +9,6 @@ import (
 	"fmt"
 
 	"runspec/compiler/diag"
-	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 )
 
@@ -21,12 +20,12 @@ type Options struct {
 
 // Sources are read while compiling, as a data source is; each may be nil.
 type Sources struct {
-	// Fingerprint gives the description and the fingerprint of the named data
-	// set's cases, from the lock file, a cache or the data. A nil fingerprint
-	// without an error means that it is not at hand: the plan then shows
-	// "known after fingerprint". A folder's path stands as in the spec, relative
-	// to it.
-	Fingerprint func(source plan.Source, name string) (nnunet.Dataset, *nnunet.Fingerprint, error)
+	// Data gives the digest, the description and the fingerprint of the named
+	// data set's cases, from the lock file, a cache or the data. A nil
+	// fingerprint without an error means that it is not at hand: the plan then
+	// shows "known after fingerprint". A folder's path stands as in the spec,
+	// relative to it.
+	Data func(source plan.Source, name string) (plan.Data, error)
 }
 
 // Compile reads the spec at path and lowers it to a plan. Its error is always

@@ -251,14 +251,14 @@ spec.#Experiment & {name: "a", datasets: [{name: "`+d.Name+`", published: "`+d.P
 	}
 }
 
-func TestFingerprint(t *testing.T) {
+func TestData(t *testing.T) {
 	var asked []string
-	o := Options{Sources: Sources{Fingerprint: func(s plan.Source, name string) (nnunet.Dataset, *nnunet.Fingerprint, error) {
+	o := Options{Sources: Sources{Data: func(s plan.Source, name string) (plan.Data, error) {
 		asked = append(asked, name+" "+s.Path)
 		if name == "B" {
-			return nnunet.Dataset{}, nil, os.ErrPermission
+			return plan.Data{}, os.ErrPermission
 		}
-		return nnunet.Dataset{Name: name}, &nnunet.Fingerprint{MedianRelativeSize: 0.5}, nil
+		return plan.Data{Digest: "sha256:a", Description: nnunet.Dataset{Name: name}, Fingerprint: &nnunet.Fingerprint{MedianRelativeSize: 0.5}}, nil
 	}}}
 	head := "import \"runspec.internal/spec\"\nspec.#Experiment & {name: \"a\", datasets: [{name: \"A\", source: {kind: \"folder\", path: \"data\"}}"
 	path := write1(t, head+"]}")
@@ -266,7 +266,7 @@ func TestFingerprint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := p.Datasets[0]; d.Description.Name != "A" || d.Fingerprint.MedianRelativeSize != 0.5 || d.Source.Path != "data" {
+	if d := p.Datasets[0]; d.Digest != "sha256:a" || d.Description.Name != "A" || d.Fingerprint.MedianRelativeSize != 0.5 || d.Source.Path != "data" {
 		t.Errorf("%+v", d)
 	}
 	if want := "A data"; len(asked) != 1 || asked[0] != want {

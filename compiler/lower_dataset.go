@@ -91,13 +91,14 @@ func phantom(n node) *plan.Phantom {
 	return &p
 }
 
-// describe asks the source of fingerprints for the data set's.
+// describe asks what is known of the data set's files.
 func (l *lowering) describe(n node, d *plan.Dataset) {
-	if l.sources.Fingerprint == nil {
+	if l.sources.Data == nil {
 		return
 	}
-	var err error
-	if d.Description, d.Fingerprint, err = l.sources.Fingerprint(d.Source, d.Name); err != nil {
+	data, err := l.sources.Data(d.Source, d.Name)
+	if err != nil {
 		l.add(n, diag.Unreadable, "Data set can't be read", "%s: %v", d.Name, err)
 	}
+	d.Digest, d.Description, d.Fingerprint = data.Digest, data.Description, data.Fingerprint
 }

@@ -45,11 +45,14 @@ func prepare(ctx context.Context, p *plan.Plan, d plan.Dataset, o Options) (*pre
 		}
 	}
 	one := &prepared{plan: d, raw: raw}
-	if d.Fingerprint != nil {
-		one.fingerprint = *d.Fingerprint
-	} else if one.fingerprint, err = fingerprint(ctx, raw, d.Name, o); err != nil {
-		return nil, err
+	if d.Fingerprint == nil {
+		data, err := examine(ctx, raw, d.Name, o)
+		if err != nil {
+			return nil, err
+		}
+		d.Fingerprint = data.Fingerprint
 	}
+	one.fingerprint = *d.Fingerprint
 	for _, planner := range p.Planners() {
 		s, c, err := one.settings(p, planner)
 		if err != nil {
@@ -85,48 +88,51 @@ func open(ctx context.Context, s plan.Source, name string, offline bool, o Optio
 	return dataset.Open(dir)
 }
 
-// fingerprint extracts a data set's fingerprint, or reads it from the cache,
-// where it stands under the digest of the data's files.
-func fingerprint(ctx context.Context, raw *dataset.Raw, name string, o Options) (nnunet.Fingerprint, error) {
+// examine reads what a plan may say of a data set. The fingerprint is extracted,
+// or read from the cache, where it stands under the digest of the data's files.
+func examine(ctx context.Context, raw *dataset.Raw, name string, o Options) (plan.Data, error) {
 	digest, err := raw.Digest(ctx, o.Threads)
 	if err != nil {
-		return nnunet.Fingerprint{}, err
+		return plan.Data{}, err
 	}
+	data := plan.Data{Digest: "sha256:" + digest, Description: raw.Description}
 	path := filepath.Join(o.CacheDir, "fingerprints", digest+".json")
 	if text, err := os.ReadFile(path); err == nil {
 		if f, err := nnunet.ReadFingerprint(text); err == nil {
-			return f, nil
+			data.Fingerprint = &f
+			return data, nil
 		}
 	}
 	show := o.Progress.Count("fingerprint of "+name, "cases")
 	f, err := dataset.Extract(ctx, raw, o.Threads, func(done, total int) { show(int64(done), int64(total)) })
 	if err != nil {
-		return f, err
+		return plan.Data{}, err
 	}
+	data.Fingerprint = &f
 	text, err := nnunet.WriteFingerprint(f)
 	if err != nil {
-		return f, err
+		return plan.Data{}, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return f, err
+		return plan.Data{}, err
 	}
-	return f, durable.Write(path, text)
+	return data, durable.Write(path, text)
 }
 
-// Sources reads what the compiler wants to know of the data: the description
+// Sources reads what the compiler wants to know of the data: digest, description
 // and fingerprint of a source. It is handed to compiler.Compile, which stays
-// pure. Offline, a data set that would have to be downloaded has no fingerprint.
-func Sources(ctx context.Context, o Options, offline bool) func(plan.Source, string) (nnunet.Dataset, *nnunet.Fingerprint, error) {
-	return func(s plan.Source, name string) (nnunet.Dataset, *nnunet.Fingerprint, error) {
+// pure. Offline, nothing is known of a data set that would have to be
+// downloaded.
+func Sources(ctx context.Context, o Options, offline bool) func(plan.Source, string) (plan.Data, error) {
+	return func(s plan.Source, name string) (plan.Data, error) {
 		o := o.withDefaults(&plan.Plan{})
 		raw, err := open(ctx, s, name, offline, o)
 		if offline && errors.Is(err, dataset.ErrNotAtHand) {
-			return nnunet.Dataset{}, nil, nil
+			return plan.Data{}, nil
 		}
 		if err != nil {
-			return nnunet.Dataset{}, nil, err
+			return plan.Data{}, err
 		}
-		f, err := fingerprint(ctx, raw, name, o)
-		return raw.Description, &f, err
+		return examine(ctx, raw, name, o)
 	}
 }
