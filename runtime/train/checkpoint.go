@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"runspec/runtime/durable"
 	"runspec/runtime/engine"
 	"runspec/runtime/evaluate"
 )
@@ -37,48 +38,66 @@ type Epoch struct {
 const (
 	latestCheckpoint = "checkpoint_latest.safetensors"
 	bestCheckpoint   = "checkpoint_best.safetensors"
-	finalCheckpoint  = "checkpoint_final.safetensors"
 )
 
-// writeCheckpoint writes parameters under PyTorch's names, buffers under
-// "buffer/…", optimiser slots under "slot/SLOT/…", progress as metadata.
-func writeCheckpoint(path string, s engine.State, p Progress) error {
+// Checkpoint is a training between two epochs.
+type Checkpoint struct {
+	State    engine.State
+	Progress Progress
+	Training string // the identity of the job that it is of
+}
+
+// encode writes parameters under PyTorch's names, buffers under "buffer/…",
+// optimiser slots under "slot/SLOT/…", the rest as metadata.
+func (c Checkpoint) encode() ([]byte, error) {
 	tensors := map[string]engine.Tensor{}
-	for name, t := range s.Parameters {
+	for name, t := range c.State.Parameters {
 		tensors[name] = t
 	}
-	for name, t := range s.Buffers {
+	for name, t := range c.State.Buffers {
 		tensors["buffer/"+name] = t
 	}
-	for slot, set := range s.Slots {
+	for slot, set := range c.State.Slots {
 		for name, t := range set {
 			tensors["slot/"+slot+"/"+name] = t
 		}
 	}
-	text, err := json.Marshal(p)
+	text, err := json.Marshal(c.Progress)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	metadata := map[string]string{"format": "runspec/checkpoint/v1", "steps": strconv.Itoa(s.Steps), "progress": string(text)}
-	if err := writeTensors(path, tensors, metadata); err != nil {
+	return encodeTensors(tensors, map[string]string{
+		"format": "runspec/checkpoint/v1", "steps": strconv.Itoa(c.State.Steps), "progress": string(text), "training": c.Training,
+	})
+}
+
+// Write writes the checkpoint to each path, whole or not at all.
+func (c Checkpoint) Write(paths ...string) error {
+	text, err := c.encode()
+	for _, path := range paths {
+		if err == nil {
+			err = durable.Write(path, text)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
 	return nil
 }
 
 // ReadCheckpoint reads a checkpoint of a training.
-func ReadCheckpoint(path string) (engine.State, Progress, error) {
+func ReadCheckpoint(path string) (Checkpoint, error) {
 	tensors, metadata, err := readTensors(path)
 	if err != nil {
-		return engine.State{}, Progress{}, fmt.Errorf("read checkpoint: %w", err)
+		return Checkpoint{}, fmt.Errorf("read checkpoint: %w", err)
 	}
 	var p Progress
 	if err := json.Unmarshal([]byte(metadata["progress"]), &p); err != nil {
-		return engine.State{}, Progress{}, fmt.Errorf("read checkpoint: %s: progress: %w", path, err)
+		return Checkpoint{}, fmt.Errorf("read checkpoint: %s: progress: %w", path, err)
 	}
 	s := engine.State{Parameters: map[string]engine.Tensor{}, Buffers: map[string]engine.Tensor{}, Slots: map[string]map[string]engine.Tensor{}}
 	if s.Steps, err = strconv.Atoi(metadata["steps"]); err != nil {
-		return engine.State{}, Progress{}, fmt.Errorf("read checkpoint: %s: steps: %w", path, err)
+		return Checkpoint{}, fmt.Errorf("read checkpoint: %s: steps: %w", path, err)
 	}
 	for name, t := range tensors {
 		if rest, ok := strings.CutPrefix(name, "buffer/"); ok {
@@ -93,5 +112,5 @@ func ReadCheckpoint(path string) (engine.State, Progress, error) {
 			s.Parameters[name] = t
 		}
 	}
-	return s, p, nil
+	return Checkpoint{s, p, metadata["training"]}, nil
 }

@@ -3,7 +3,10 @@ package train
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
@@ -74,7 +77,7 @@ func Overlay(h plan.Hyperparameters, c space.Configuration) (plan.Hyperparameter
 	}
 	for name, v := range c {
 		if _, known := fields[name]; !known {
-			return h, fmt.Errorf("parameter %q is no hyperparameter of a training; there are optimizer, momentum, initial_lr, lr_scheduler, weight_decay, oversample_foreground_percent, loss_function, aug_factor and clip", name)
+			return h, fmt.Errorf("parameter %q is no hyperparameter of a training; there are %s", name, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 		}
 		if fields[name], err = json.Marshal(v); err != nil {
 			return h, err

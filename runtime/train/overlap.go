@@ -9,11 +9,12 @@ import (
 // overlap counts voxels of each foreground class over a validation epoch:
 // nnU-Net's online evaluation ("pseudo-Dice"), on patches, not on cases.
 type overlap struct {
+	ignore                                     int16 // label that counts nowhere; 0: none
 	truePositive, falsePositive, falseNegative []int64
 }
 
-func newOverlap(classes int) *overlap {
-	return &overlap{make([]int64, classes), make([]int64, classes), make([]int64, classes)}
+func newOverlap(classes, ignore int) *overlap {
+	return &overlap{int16(ignore), make([]int64, classes), make([]int64, classes), make([]int64, classes)}
 }
 
 // add compares the arg-max of logits (V, K) with labels (V); ties go to the
@@ -21,6 +22,9 @@ func newOverlap(classes int) *overlap {
 func (o *overlap) add(logits []float32, labels []int16) {
 	k := len(logits) / len(labels)
 	for v, want := range labels {
+		if o.ignore != 0 && want == o.ignore {
+			continue
+		}
 		row, got := logits[v*k:(v+1)*k], 0
 		for c := 1; c < k; c++ {
 			if row[c] > row[got] {

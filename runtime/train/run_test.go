@@ -3,7 +3,9 @@ package train_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -125,5 +127,81 @@ func TestDivergenceIsAnErrorOfItsOwn(t *testing.T) {
 	job.Training.Hyperparameters.InitialLR, job.Training.Hyperparameters.Clip = 1e30, 0
 	if _, err := train.Run(context.Background(), job, data, nil); !errors.Is(err, train.ErrDiverged) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestOnlyItsOwnCheckpointsAreTakenOver expects a training that finds another
+// one's checkpoints in its folder, or its parent's, to end as if they were not
+// there.
+func TestOnlyItsOwnCheckpointsAreTakenOver(t *testing.T) {
+	job, data := phantomJob(t)
+	job.Epochs = 2
+	whole, err := train.Run(context.Background(), job, data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := job
+	other.Directory, other.Seed = t.TempDir(), job.Seed+1
+	if _, err := train.Run(context.Background(), other, data, nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*train.Job){
+		"in its folder": func(j *train.Job) { j.Directory = other.Directory },
+		"in its parent": func(j *train.Job) { j.Directory, j.Parent = t.TempDir(), other.Directory },
+	} {
+		again := job
+		change(&again)
+		r, err := train.Run(context.Background(), again, data, nil)
+		if d := same(whole, r); err != nil || d != "" {
+			t.Errorf("another training's checkpoints %s: %v %s", name, err, d)
+		}
+	}
+}
+
+func TestALostBestCheckpointIsTold(t *testing.T) {
+	job, data := phantomJob(t)
+	job.Epochs = 1
+	if _, err := train.Run(context.Background(), job, data, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(job.Directory, "checkpoint_best.safetensors")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := train.Run(context.Background(), job, data, nil); err == nil || !strings.Contains(err.Error(), job.Directory) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRegionsAreRefused(t *testing.T) {
+	job, data := phantomJob(t)
+	job.Description.Labels = []nnunet.Label{{Name: "background", Values: []int{0}}, {Name: "both", Values: []int{1, 2}}}
+	if _, err := train.Run(context.Background(), job, data, nil); err == nil || !strings.Contains(err.Error(), "regions") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestIgnoredVoxelsTeachNothing makes label 2 the ignore label: the training
+// runs, scores label 1 alone, and differs from one in which the same voxels are
+// background.
+func TestIgnoredVoxelsTeachNothing(t *testing.T) {
+	job, data := phantomJob(t)
+	job.Epochs = 1
+	job.Description.Labels, job.Description.Ignore = job.Description.Labels[:2], 2
+	job.Configuration.Architecture.Classes = 2
+	r, err := train.Run(context.Background(), job, data, nil)
+	if err != nil || len(r.Dice) != 1 {
+		t.Fatalf("%v, %v", err, r.Dice)
+	}
+	for _, c := range append(append([]*dataset.Case(nil), data.Train...), data.Validation...) {
+		for i, l := range c.Seg {
+			if l == 2 {
+				c.Seg[i] = 0
+			}
+		}
+	}
+	job.Directory, job.Description.Ignore = t.TempDir(), 0
+	background, err := train.Run(context.Background(), job, data, nil)
+	if err != nil || background.Curve[0].TrainLoss == r.Curve[0].TrainLoss {
+		t.Errorf("%v: ignored voxels weigh as background does: loss %v", err, r.Curve[0].TrainLoss)
 	}
 }

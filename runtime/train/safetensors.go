@@ -9,9 +9,9 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 
-	"runspec/runtime/durable"
 	"runspec/runtime/engine"
 )
 
@@ -22,57 +22,69 @@ type entry struct {
 	Offsets [2]int `json:"data_offsets"`
 }
 
-// writeTensors writes a safetensors file (8-byte length, JSON head, data),
-// whole or not at all. The head's metadata gets a digest of the data, so that
-// a damaged file is noticed.
-func writeTensors(path string, tensors map[string]engine.Tensor, metadata map[string]string) error {
-	names := make([]string, 0, len(tensors))
-	for name := range tensors {
+// encodeTensors makes a safetensors file (8-byte length, JSON head, data). The
+// head's metadata gets a digest of everything else, so that a damaged file is
+// noticed.
+func encodeTensors(tensors map[string]engine.Tensor, metadata map[string]string) ([]byte, error) {
+	names, size := make([]string, 0, len(tensors)), 0
+	for name, t := range tensors {
 		names = append(names, name)
+		size += 4 * len(t.Data)
 	}
 	slices.Sort(names)
-	head := map[string]any{}
-	var data []byte
+	head, data := map[string]json.RawMessage{}, make([]byte, 0, size)
 	for _, name := range names {
 		t := tensors[name]
 		start := len(data)
 		for _, v := range t.Data {
 			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
 		}
-		head[name] = entry{"F32", t.Shape, [2]int{start, len(data)}}
+		text, err := json.Marshal(entry{"F32", t.Shape, [2]int{start, len(data)}})
+		if err != nil {
+			return nil, err
+		}
+		head[name] = text
 	}
-	sum := sha256.Sum256(data)
-	full := map[string]string{"sha256": hex.EncodeToString(sum[:])}
+	full := map[string]string{}
 	for k, v := range metadata {
 		full[k] = v
 	}
-	head["__metadata__"] = full
+	var err error
+	if full["sha256"], err = digest(head, metadata, data); err != nil {
+		return nil, err
+	}
+	if head["__metadata__"], err = json.Marshal(full); err != nil {
+		return nil, err
+	}
 	text, err := json.Marshal(head)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	text = append(text, bytes.Repeat([]byte{' '}, (8-len(text)%8)%8)...)
-	f, err := durable.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Discard()
-	for _, part := range [][]byte{binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text, data} {
-		if _, err := f.Write(part); err != nil {
-			return err
-		}
-	}
-	return f.Commit()
+	out := binary.LittleEndian.AppendUint64(make([]byte, 0, 8+len(text)+len(data)), uint64(len(text)))
+	return append(append(out, text...), data...), nil
 }
 
-// readTensors reads what writeTensors wrote and checks its digest.
+// digest covers the tensors' places and values and the metadata beside it.
+func digest(head map[string]json.RawMessage, metadata map[string]string, data []byte) (string, error) {
+	text, err := json.Marshal([]any{head, metadata}) // maps in the order of their keys
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	h.Write(text)
+	h.Write(data)
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// readTensors reads what encodeTensors made and checks its digest.
 func readTensors(path string) (map[string]engine.Tensor, map[string]string, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	bad := func(why string) (map[string]engine.Tensor, map[string]string, error) {
-		return nil, nil, fmt.Errorf("%s is damaged (%s); delete it, and the training starts again from the checkpoint before", path, why)
+		return nil, nil, fmt.Errorf("%s is damaged (%s); delete the folder %s, and the training is repeated", path, why, filepath.Dir(path))
 	}
 	if len(b) < 8 || binary.LittleEndian.Uint64(b) > uint64(len(b)-8) {
 		return bad("its head is cut off")
@@ -87,8 +99,10 @@ func readTensors(path string) (map[string]engine.Tensor, map[string]string, erro
 		return bad("it has no metadata")
 	}
 	delete(raw, "__metadata__")
-	if sum := sha256.Sum256(data); metadata["sha256"] != hex.EncodeToString(sum[:]) {
-		return bad("its data do not have the digest that its head names")
+	want := metadata["sha256"]
+	delete(metadata, "sha256")
+	if got, err := digest(raw, metadata, data); err != nil || got != want {
+		return bad("it does not have the digest that its head names")
 	}
 	tensors := map[string]engine.Tensor{}
 	for name, text := range raw {

@@ -13,9 +13,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"runspec/compiler/nnunet"
 	"runspec/compiler/unet"
 	"runspec/runtime/augment"
 	"runspec/runtime/dataset"
+	"runspec/runtime/durable"
 	"runspec/runtime/engine"
 	"runspec/runtime/engine/cpu"
 	"runspec/runtime/evaluate"
@@ -37,7 +39,8 @@ const emaKeep = 0.9
 type trainer struct {
 	job        Job
 	network    unet.Network
-	outputs    [][3]int // resolution of each deep-supervision output
+	identity   string   // of the job, in its checkpoints
+	outputs    [][3]int // voxels (z, y, x) of each deep-supervision output, full resolution first
 	executor   engine.Executor
 	training   *augment.Loader
 	validation *augment.Loader
@@ -51,9 +54,7 @@ func Run(ctx context.Context, job Job, data Data, tell func(Epoch)) (Result, err
 	if err := os.MkdirAll(job.Directory, 0o755); err != nil {
 		return Result{}, err
 	}
-	if err := sweep(job.Directory); err != nil {
-		return Result{}, err
-	}
+	durable.Sweep(job.Directory, 1) // what a killed worker left in the middle of being written
 	t, err := newTrainer(job, data)
 	if err != nil {
 		return Result{}, err
@@ -70,38 +71,51 @@ func Run(ctx context.Context, job Job, data Data, tell func(Epoch)) (Result, err
 	return t.validate(ctx, data)
 }
 
-// sweep removes the checkpoints that an earlier worker was killed in the middle
-// of: they never got their name.
-func sweep(dir string) error {
-	torn, err := filepath.Glob(filepath.Join(dir, ".checkpoint_*"))
-	if err != nil {
-		return err
-	}
-	for _, path := range torn {
-		if err := os.Remove(path); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func newTrainer(job Job, data Data) (*trainer, error) {
+	if err := CheckLabels(job.Description); err != nil {
+		return nil, err
+	}
 	n, err := unet.Build(job.Configuration.Architecture)
 	if err != nil {
 		return nil, err
 	}
-	patch, h := job.Configuration.Patch3(), job.Training.Hyperparameters
-	t := &trainer{job: job, network: n, progress: Progress{EMA: evaluate.Missing(), Best: evaluate.Missing(), BestLoss: evaluate.Missing()}}
-	if t.outputs, err = n.OutputShapes(patch); err != nil {
+	t := &trainer{job: job, network: n, identity: job.Identity(), progress: fresh()}
+	if t.outputs, err = n.OutputShapes(job.Configuration.Patch3()); err != nil {
 		return nil, err
 	}
-	program, err := Build(n, GraphOptions{
-		Batch: job.Configuration.Batch,
-		Patch: patch,
+	if t.training, err = t.loader(data.Train, job.Training.Augmentation != "none", trainingStream); err != nil {
+		return nil, fmt.Errorf("training cases: %w", err)
+	}
+	if t.validation, err = t.loader(data.Validation, false, validationStream); err != nil {
+		return nil, fmt.Errorf("validation cases: %w", err)
+	}
+	program, err := Build(n, t.graphOptions())
+	if err != nil {
+		return nil, err
+	}
+	t.executor, err = cpu.New(program, cpu.Options{Threads: job.Threads})
+	return t, err
+}
+
+// CheckLabels refuses label sets that are not trained yet.
+func CheckLabels(d nnunet.Dataset) error {
+	if d.HasRegions() {
+		return fmt.Errorf("dataset.json of %s has regions (a label with several values), which are not trained yet; give each label one value of its own", d.Name)
+	}
+	return nil
+}
+
+func (t *trainer) graphOptions() GraphOptions {
+	h, c := t.job.Training.Hyperparameters, t.job.Configuration
+	return GraphOptions{
+		Batch: c.Batch,
+		Patch: c.Patch3(),
+		Seed:  mix(t.job.Seed, dropoutStream),
 		Loss: engine.Loss{
 			Kind:      engine.LossKind(h.LossFunction),
-			BatchDice: job.Configuration.BatchDice,
-			Weights:   n.DeepSupervisionWeights(),
+			BatchDice: c.BatchDice,
+			Ignore:    int16(t.job.Description.Ignore),
+			Weights:   t.network.DeepSupervisionWeights(),
 		},
 		Optimizer: engine.Optimizer{
 			Kind:        engine.OptimizerKind(h.Optimizer),
@@ -110,21 +124,16 @@ func newTrainer(job Job, data Data) (*trainer, error) {
 			AMSGrad:     h.Optimizer == string(engine.AdamW), // as Auto-nnU-Net
 			Clip:        h.Clip,
 		},
-	})
-	if err != nil {
-		return nil, err
 	}
-	if t.executor, err = cpu.New(program, cpu.Options{Threads: job.Threads}); err != nil {
-		return nil, err
-	}
-	if t.training, err = t.loader(data.Train, job.Training.Augmentation != "none", 1); err != nil {
-		return nil, fmt.Errorf("training cases: %w", err)
-	}
-	if t.validation, err = t.loader(data.Validation, false, 2); err != nil {
-		return nil, fmt.Errorf("validation cases: %w", err)
-	}
-	return t, nil
 }
+
+// The streams that a training's seed is split into; its parameters are drawn
+// from the seed itself.
+const (
+	trainingStream = iota + 1
+	validationStream
+	dropoutStream
+)
 
 // loader draws patches; the stream keeps training and validation apart.
 func (t *trainer) loader(cases []*dataset.Case, augmented bool, stream uint64) (*augment.Loader, error) {
@@ -137,6 +146,7 @@ func (t *trainer) loader(cases []*dataset.Case, augmented bool, stream uint64) (
 		Factor:       h.AugFactor,
 		Dim:          c.Architecture.Dim,
 		TargetShapes: t.outputs,
+		Ignore:       t.job.Description.Ignore,
 		UseMask:      c.UseMask,
 		Seed:         mix(t.job.Seed, stream),
 		Workers:      max(1, t.job.Threads),
@@ -149,49 +159,6 @@ func mix(seed, stream uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31
-}
-
-// start restores the newest state there is: this job's, its parent's, or
-// freshly drawn parameters. Where the parent's checkpoint is gone, the training
-// passes through the same state again.
-func (t *trainer) start() error {
-	own := filepath.Join(t.job.Directory, latestCheckpoint)
-	if _, err := os.Stat(own); err == nil {
-		return t.restore(own)
-	}
-	if t.job.Parent != "" {
-		if err := t.inherit(); !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	s, err := Initialise(t.network, t.job.Seed)
-	if err != nil {
-		return err
-	}
-	return t.executor.Restore(s)
-}
-
-func (t *trainer) restore(path string) error {
-	s, p, err := ReadCheckpoint(path)
-	if err != nil {
-		return err
-	}
-	t.progress = p
-	return t.executor.Restore(s)
-}
-
-// inherit goes on from the rung below: its best checkpoint stays the best
-// until this training betters it.
-func (t *trainer) inherit() error {
-	best := filepath.Join(t.job.Parent, bestCheckpoint)
-	if s, p, err := ReadCheckpoint(best); err == nil {
-		if err := writeCheckpoint(filepath.Join(t.job.Directory, bestCheckpoint), s, p); err != nil {
-			return err
-		}
-	} else if !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return t.restore(filepath.Join(t.job.Parent, latestCheckpoint))
 }
 
 // epoch trains one epoch, evaluates patches of the validation cases and writes
@@ -242,7 +209,7 @@ func diverged(err error) error {
 // pseudo-Dice over all their voxels.
 func (t *trainer) monitor(ctx context.Context, e *Epoch) error {
 	n, sum := t.job.Training.ValidationIterations, 0.0
-	o := newOverlap(t.network.Architecture.Classes)
+	o := newOverlap(t.network.Architecture.Classes, t.job.Description.Ignore)
 	err := t.each(ctx, t.validation, e.Epoch*n, n, func(b engine.Batch) error {
 		loss, logits, err := t.executor.Evaluate(b)
 		if err != nil {
@@ -256,15 +223,23 @@ func (t *trainer) monitor(ctx context.Context, e *Epoch) error {
 		return err
 	}
 	e.ValidationLoss = evaluate.Score(sum / float64(n))
-	mean := evaluate.Missing()
+	var mean evaluate.Score
 	e.Dice, mean = o.dice()
-	e.EMA = mean
-	if t.progress.EMA.Known() && mean.Known() {
-		e.EMA = emaKeep*t.progress.EMA + (1-emaKeep)*mean
-	} else if t.progress.EMA.Known() {
-		e.EMA = t.progress.EMA
-	}
+	e.EMA = average(t.progress.EMA, mean)
 	return nil
+}
+
+// average moves the mean pseudo-Dice's average on. Where an epoch's patches
+// show no foreground class it stays; nnU-Net's would be NaN from then on, and
+// no later checkpoint the best.
+func average(old, new evaluate.Score) evaluate.Score {
+	switch {
+	case !new.Known():
+		return old
+	case !old.Known():
+		return new
+	}
+	return emaKeep*old + (1-emaKeep)*new
 }
 
 // each feeds n batches of a loader, from the given index on, to do.
@@ -318,13 +293,11 @@ func (t *trainer) keep(e Epoch) error {
 	if better {
 		p.Best, p.BestEpoch, p.BestLoss = e.EMA, p.Epochs, e.ValidationLoss
 	}
-	s := t.executor.State()
+	paths := []string{filepath.Join(t.job.Directory, latestCheckpoint)}
 	if better {
-		if err := writeCheckpoint(filepath.Join(t.job.Directory, bestCheckpoint), s, p); err != nil {
-			return err
-		}
+		paths = []string{filepath.Join(t.job.Directory, bestCheckpoint), paths[0]}
 	}
-	if err := writeCheckpoint(filepath.Join(t.job.Directory, latestCheckpoint), s, p); err != nil {
+	if err := (Checkpoint{t.executor.State(), p, t.identity}).Write(paths...); err != nil {
 		return err
 	}
 	t.progress = p

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"math"
 	"os"
 	"path/filepath"
@@ -115,7 +116,7 @@ func moments(x []float32) (mean, std float64) {
 }
 
 func TestOverlap(t *testing.T) {
-	o := newOverlap(3)
+	o := newOverlap(3, 0)
 	// voxels: predicted 1,1,0,2 (a tie goes to the lower class); labels 1,0,-1,1
 	o.add([]float32{0, 2, 1, 0, 3, 1, 5, 5, 5, 0, 1, 2}, []int16{1, 0, -1, 1})
 	per, mean := o.dice()
@@ -123,7 +124,7 @@ func TestOverlap(t *testing.T) {
 	if per[0] != 0.5 || per[1] != 0 || mean != 0.25 {
 		t.Errorf("Dice %v, mean %v", per, mean)
 	}
-	empty := newOverlap(2)
+	empty := newOverlap(2, 0)
 	empty.add([]float32{1, 0}, []int16{0})
 	if per, mean := empty.dice(); per[0].Known() || mean.Known() {
 		t.Errorf("no foreground anywhere gave %v, %v", per, mean)
@@ -150,27 +151,30 @@ func TestCheckpoint(t *testing.T) {
 	}
 	p := Progress{Epochs: 3, EMA: 0.25, Best: 0.5, BestEpoch: 2, BestLoss: evaluate.Missing(), Curve: []Epoch{{Epoch: 0, Dice: []evaluate.Score{evaluate.Missing(), 0.1}}}}
 	path := filepath.Join(t.TempDir(), "checkpoint")
-	if err := writeCheckpoint(path, s, p); err != nil {
+	if err := (Checkpoint{s, p, "me"}).Write(path); err != nil {
 		t.Fatal(err)
 	}
-	gotS, gotP, err := ReadCheckpoint(path)
-	if err != nil || !cmp.Equal(s, gotS) {
-		t.Errorf("state %v; %s", err, cmp.Diff(s, gotS))
+	got, err := ReadCheckpoint(path)
+	if err != nil || !cmp.Equal(s, got.State) || got.Training != "me" {
+		t.Errorf("%v; %q; %s", err, got.Training, cmp.Diff(s, got.State))
 	}
 	nan := cmp.Comparer(func(a, b evaluate.Score) bool { return a == b || !a.Known() && !b.Known() })
-	if d := cmp.Diff(p, gotP, nan); d != "" {
+	if d := cmp.Diff(p, got.Progress, nan); d != "" {
 		t.Error(d)
 	}
 	whole, _ := os.ReadFile(path)
 	for _, cut := range []int{0, 4, 20, len(whole) / 2, len(whole) - 1} {
 		os.WriteFile(path, whole[:cut], 0o644)
-		if _, _, err := ReadCheckpoint(path); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := ReadCheckpoint(path); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("a file cut to %d bytes gave %v", cut, err)
 		}
 	}
-	whole[len(whole)-2] ^= 1
-	os.WriteFile(path, whole, 0o644)
-	if _, _, err := ReadCheckpoint(path); err == nil {
-		t.Error("a flipped bit went unnoticed")
+	for _, at := range []int{len(whole) - 2, bytes.Index(whole, []byte("bestEpoch")) + 12} { // in the data, in the progress
+		broken := bytes.Clone(whole)
+		broken[at] ^= 1
+		os.WriteFile(path, broken, 0o644)
+		if _, err := ReadCheckpoint(path); err == nil {
+			t.Errorf("a flipped bit at %d went unnoticed", at)
+		}
 	}
 }

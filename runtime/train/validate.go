@@ -57,25 +57,27 @@ func (t *trainer) validate(ctx context.Context, data Data) (Result, error) {
 }
 
 // chooseWeights restores the best checkpoint where the settings ask for it.
+// There is none where no validation patch has ever shown a foreground class.
 func (t *trainer) chooseWeights(r *Result) error {
-	if t.job.Training.ValidateWith != "best" {
+	if t.job.Training.ValidateWith != "best" || !t.progress.Best.Known() {
 		return nil
 	}
 	path := filepath.Join(t.job.Directory, bestCheckpoint)
-	s, p, err := ReadCheckpoint(path)
-	if errors.Is(err, os.ErrNotExist) { // no foreground class in any validation patch
-		return nil
-	} else if err != nil {
+	c, found, err := t.read(path)
+	if err == nil && !found {
+		err = fmt.Errorf("%s is gone; delete the folder, and the training is repeated", path)
+	}
+	if err != nil {
 		return err
 	}
-	r.Checkpoint, r.ValidatedEpoch, r.ValidationLoss = path, p.BestEpoch, p.BestLoss
-	return t.executor.Restore(s)
+	r.Checkpoint, r.ValidatedEpoch, r.ValidationLoss = path, c.Progress.BestEpoch, c.Progress.BestLoss
+	return t.executor.Restore(c.State)
 }
 
 // validateCase predicts one case, writes the segmentation and compares it.
 func (t *trainer) validateCase(ctx context.Context, c *dataset.Case, raw dataset.RawCase) (evaluate.CaseMetrics, error) {
-	var axes []int
-	if t.job.Training.Mirroring {
+	var axes []int // a network that saw no mirrored patch is asked about none
+	if t.job.Training.Mirroring && t.job.Training.Augmentation != "none" {
 		axes = []int{0, 1, 2}[3-t.network.Architecture.Dim:]
 	}
 	logits, err := predict.Case(ctx, t.executor, c.Data, c.Channels, c.Shape, predict.Options{
