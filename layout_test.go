@@ -31,6 +31,7 @@ var groups = [][]string{
 	{"runtime/execute"},
 	{"runtime/analyze", "runtime/report", "runtime/progress"},
 	{"runtime"},
+	{"runtime/inspect"},
 	{"."},
 }
 

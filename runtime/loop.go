@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -181,10 +182,11 @@ func (s *studies) showTotal(o Options) {
 	o.Progress.Epochs(done, total)
 }
 
-// ownEpochs are the epochs that a trial trained itself, without its parent's.
+// ownEpochs are the epochs that a trial trained itself on a fold, without its
+// parent's; there is none on the folds that only an incumbent is trained on.
 func (s *studies) ownEpochs(e journal.Event) int {
 	for _, study := range s.plan.Studies {
-		if study.Name == e.Study && e.Trial.Parent != "" && e.Trial.Rung > 0 && e.Trial.Rung < len(study.Rungs) {
+		if study.Name == e.Study && e.Trial.Parent != "" && e.Trial.Rung > 0 && e.Trial.Rung < len(study.Rungs) && e.Fold != nil && slices.Contains(study.Folds, *e.Fold) {
 			return e.Trial.Epochs - study.Rungs[e.Trial.Rung-1].Epochs
 		}
 	}

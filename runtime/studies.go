@@ -32,8 +32,7 @@ func newStudies(p *plan.Plan, data []*prepared, events []journal.Event) (*studie
 	for _, d := range p.Datasets {
 		var methods []search.Method
 		for _, study := range p.Studies {
-			study.Seed = mixName(study.Seed, d.Name)
-			m, err := search.New(study)
+			m, err := Method(study, d.Name)
 			if err != nil {
 				return nil, err
 			}
