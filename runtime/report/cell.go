@@ -33,12 +33,24 @@ func significant(v float64) Cell {
 func count(v float64) Cell { return number(v, 0) }
 
 // signed is a difference of Dice.
-func signed(v float64) Cell {
-	c := number(v, diceDecimals)
+func signed(v float64) Cell { return plus(number(v, diceDecimals)) }
+
+// plus puts a sign before what is above zero.
+func plus(c Cell) Cell {
 	if c.Value != nil && *c.Value > 0 {
 		c.Text = "+" + c.Text
 	}
 	return c
+}
+
+// probability shows three digits, small ones as powers of ten: "1.23e-05".
+func probability(p float64) Cell {
+	if math.IsNaN(p) {
+		return missing()
+	}
+	text := strconv.FormatFloat(p, 'g', 3, 64)
+	rounded, _ := strconv.ParseFloat(text, 64)
+	return Cell{Value: &rounded, Text: text}
 }
 
 // diceDecimals are those of the published numbers, which are percentages with two.

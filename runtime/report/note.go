@@ -2,22 +2,25 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"runspec/compiler/plan"
+	"runspec/compiler/space"
 	"runspec/runtime/journal"
 	"runspec/runtime/search"
 )
 
 // notes say under the table what its numbers are of.
 func notes(p *plan.Plan, d plan.Dataset, events []journal.Event, trainings []training) []string {
-	out := []string{weights(p) + " Hours and epochs are of one training, the mean over folds."}
+	out := []string{weights(p) + " Hours and epochs are of one training, the mean over folds; search hours are of all trials that a study trained to find its incumbent."}
 	for _, t := range trainings {
 		if t.cause != "" {
-			out = append(out, fmt.Sprintf("%s failed: %s.", t.id, strings.TrimSuffix(t.cause, ".")))
+			out = append(out, fmt.Sprintf("%s failed: %s.", t.short(), strings.TrimSuffix(t.cause, ".")))
 		} else if n := len(t.folds); n > 0 && n < len(p.Folds) {
-			out = append(out, fmt.Sprintf("%s has results of %d of the %d folds so far, %s; it is not compared with trainings of other folds.", t.id, n, len(p.Folds), list(t.numbers())))
+			out = append(out, fmt.Sprintf("%s has results of %d of the %d folds so far, %s; it is not compared with trainings of other folds.", t.short(), n, len(p.Folds), list(t.numbers())))
 		}
 		if t.kind == Incumbent {
 			out = append(out, study(t, journal.History(events, d.Name, t.id)))
@@ -61,10 +64,18 @@ func study(t training, history []search.Observation) string {
 func settings(t training) string {
 	var out []string
 	for name, v := range t.trial.Configuration {
-		out = append(out, name+"="+v.String())
+		out = append(out, name+"="+short(v))
 	}
 	slices.Sort(out)
 	return strings.Join(out, ", ")
+}
+
+// short shows four digits of a number; the journal has the rest.
+func short(v space.Value) string {
+	if n, ok := v.Float(); ok && n != math.Trunc(n) {
+		return strconv.FormatFloat(n, 'g', 4, 64)
+	}
+	return v.String()
 }
 
 func plural(n int, noun string) string {

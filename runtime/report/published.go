@@ -90,7 +90,7 @@ func (u published) row(p *plan.Plan, key, name string, a approach, labels []stri
 	for _, l := range labels {
 		r.Cells = append(r.Cells, percent(u.class(name, l), a.key))
 	}
-	r.Cells = append(r.Cells, percent(u.Mean[key], a.mean), difference, count(publishedFolds), count(float64(epochs)), u.hours(key, a))
+	r.Cells = append(r.Cells, percent(u.Mean[key], a.mean), difference, count(publishedFolds), count(float64(epochs)), u.hours(key, a), missing())
 	if p.Cost == plan.CostModel {
 		r.Cells = append(r.Cells, missing())
 	}

@@ -2,18 +2,18 @@ package report
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/tw"
+
+	"runspec/runtime/durable"
 )
 
 // Where the terminal's lines wrap, in characters.
@@ -23,43 +23,109 @@ const (
 	noteWidth   = 110
 )
 
-func (t Table) header() []string {
-	out := []string{"Training"}
-	for _, c := range t.Columns {
-		out = append(out, c.Name)
-	}
-	return out
+// grid is what the renderings for people share: a table's texts.
+type grid struct {
+	head []string
+	left int // so many columns are aligned left, the others right
+	rows []line
 }
 
-func (r Row) texts() []string {
-	out := []string{r.Name}
-	for _, c := range r.Cells {
-		out = append(out, c.Text)
+// line is a row of texts.
+type line struct {
+	apart bool // set off from the line above
+	texts []string
+}
+
+// grid shows a table as it stands.
+func (t Table) grid() grid {
+	g := grid{head: []string{"Training"}, left: 1}
+	for _, c := range t.Columns {
+		g.head = append(g.head, c.Name)
 	}
-	return out
+	for i, r := range t.Rows {
+		texts := []string{r.Name}
+		for _, c := range r.Cells {
+			texts = append(texts, c.Text)
+		}
+		g.rows = append(g.rows, line{i > 0 && r.Kind == Published && r.Kind != t.Rows[i-1].Kind, texts})
+	}
+	return g
+}
+
+// grid puts numbers that belong together into one column.
+func (s Statistics) grid() grid {
+	g := grid{left: 2, head: []string{"Dice of", "Training", "Cases", "Median [quartiles]", "Worst", "Difference [95 % CI]", "W/T/L", "Effect", "p", "Holm"}}
+	for i, r := range s.Rows {
+		text := map[string]string{}
+		for k, c := range s.Columns {
+			text[c.ID] = r.Cells[k].Text
+		}
+		label := r.Label
+		if label == "" {
+			label = "mean"
+		}
+		g.rows = append(g.rows, line{i > 0 && r.Label != s.Rows[i-1].Label && r.ID != s.Rows[i-1].ID, []string{
+			label, r.Name, text["cases"],
+			bracketed(text["median"], text["quartile_low"], text["quartile_high"]), text["worst"],
+			bracketed(text["case_difference"], text["ci_low"], text["ci_high"]),
+			outcomes(text["wins"], text["ties"], text["losses"]), text["effect"], text["p"], text["p_holm"],
+		}})
+	}
+	return g
+}
+
+// bracketed is a number with two around it, where there are any.
+func bracketed(middle, low, high string) string {
+	if low == dash && high == dash {
+		return middle
+	}
+	return middle + " [" + low + ", " + high + "]"
+}
+
+func outcomes(wins, ties, losses string) string {
+	if wins == dash {
+		return dash
+	}
+	return wins + "/" + ties + "/" + losses
 }
 
 // Terminal writes the tables for a person at a terminal.
 func (r Report) Terminal(w io.Writer) error {
-	for _, t := range r.Tables {
-		fmt.Fprintf(w, "%s\n", t.Title)
-		if err := t.terminal(w); err != nil {
-			return fmt.Errorf("report: table of %s: %w", t.Dataset, err)
+	var b bytes.Buffer
+	for _, t := range r.all() {
+		fmt.Fprintf(&b, "%s\n", t.Title)
+		if err := t.grid().terminal(&b); err != nil {
+			return fmt.Errorf("report: %s: %w", t.Title, err)
 		}
-		for _, note := range t.Notes {
-			fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(wrap(note, noteWidth), "\n", "\n    "))
+		indented(&b, t.Notes)
+		if s := t.Statistics; s != nil {
+			fmt.Fprintf(&b, "%s\n", s.Title)
+			if err := s.grid().terminal(&b); err != nil {
+				return fmt.Errorf("report: statistics of %s: %w", t.Dataset, err)
+			}
+			indented(&b, s.Notes)
 		}
-		if _, err := fmt.Fprintln(w); err != nil {
-			return fmt.Errorf("report: %w", err)
-		}
+		b.WriteByte('\n')
+	}
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("report: %w", err)
 	}
 	return nil
 }
 
-func (t Table) terminal(w io.Writer) error {
-	align := []tw.Align{tw.AlignLeft}
-	for range t.Columns {
-		align = append(align, tw.AlignRight)
+func indented(w io.Writer, notes []string) {
+	for _, note := range notes {
+		fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(wrap(note, noteWidth), "\n", "\n    "))
+	}
+}
+
+func (g grid) terminal(w io.Writer) error {
+	align := make([]tw.Align, len(g.head))
+	for i := range align {
+		align[i] = tw.AlignRight
+		if i < g.left {
+			align[i] = tw.AlignLeft
+		}
 	}
 	out := tablewriter.NewTable(w,
 		tablewriter.WithHeaderAutoFormat(tw.Off),
@@ -67,12 +133,12 @@ func (t Table) terminal(w io.Writer) error {
 		tablewriter.WithRowAlignmentConfig(tw.CellAlignment{PerColumn: align}),
 		tablewriter.WithRowAutoWrap(tw.WrapNormal),
 	)
-	out.Header(wrapped(t.header(), headerWidth))
-	for i, r := range t.Rows {
-		texts := r.texts()
-		label, trained, _ := strings.Cut(texts[0], ", ")
-		texts[0] = strings.TrimSpace(wrap(label, nameWidth) + "\n" + wrap(trained, nameWidth))
-		if i > 0 && r.Kind != t.Rows[i-1].Kind && r.Kind == Published {
+	out.Header(wrapped(g.head, headerWidth))
+	for _, l := range g.rows {
+		texts := slices.Clone(l.texts)
+		name, trained, _ := strings.Cut(texts[0], ", ") // what is named, and how it was trained
+		texts[0] = strings.TrimSpace(wrap(name, nameWidth) + "\n" + wrap(trained, nameWidth))
+		if l.apart {
 			out.Append(make([]string, len(texts)))
 		}
 		if err := out.Append(texts); err != nil {
@@ -109,87 +175,39 @@ func wrap(text string, width int) string {
 func (r Report) Markdown(w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# %s\n", r.Experiment)
-	for _, t := range r.Tables {
+	for _, t := range r.all() {
 		fmt.Fprintf(&b, "\n## %s\n\n", t.Title)
-		line(&b, t.header())
-		line(&b, append([]string{":---"}, strings.Fields(strings.Repeat("---: ", len(t.Columns)))...))
-		for _, row := range t.Rows {
-			line(&b, row.texts())
-		}
-		b.WriteByte('\n')
-		for _, note := range t.Notes {
-			fmt.Fprintf(&b, "- %s\n", note)
+		t.grid().markdown(&b)
+		listed(&b, t.Notes)
+		if s := t.Statistics; s != nil {
+			fmt.Fprintf(&b, "\n### %s\n\n", s.Title)
+			s.grid().markdown(&b)
+			listed(&b, s.Notes)
 		}
 	}
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
-func line(b *bytes.Buffer, cells []string) {
-	for _, c := range cells {
-		fmt.Fprintf(b, "| %s ", strings.ReplaceAll(c, "|", `\|`))
+func listed(b *bytes.Buffer, notes []string) {
+	b.WriteByte('\n')
+	for _, note := range notes {
+		fmt.Fprintf(b, "- %s\n", note)
 	}
-	b.WriteString("|\n")
 }
 
-// CSV writes all tables as one, with a column for the data set and one of
-// standard deviations beside each column of Dice. Missing is empty.
-func (r Report) CSV(w io.Writer) error {
-	columns := r.union()
-	head := []string{"dataset", "kind", "id", "name"}
-	for _, c := range columns {
-		head = append(head, c.ID)
-		if hasDeviation(c) {
-			head = append(head, c.ID+" sd")
+func (g grid) markdown(b *bytes.Buffer) {
+	piped := func(cells []string) {
+		for _, c := range cells {
+			fmt.Fprintf(b, "| %s ", strings.ReplaceAll(c, "|", `\|`))
 		}
+		b.WriteString("|\n")
 	}
-	out := csv.NewWriter(w)
-	out.Write(head)
-	for _, t := range r.Tables {
-		for _, row := range t.Rows {
-			out.Write(append([]string{t.Dataset, string(row.Kind), row.ID, row.Name}, t.fields(row, columns)...))
-		}
+	piped(g.head)
+	piped(slices.Concat(slices.Repeat([]string{":---"}, g.left), slices.Repeat([]string{"---:"}, len(g.head)-g.left)))
+	for _, l := range g.rows {
+		piped(l.texts)
 	}
-	out.Flush()
-	return out.Error()
-}
-
-func hasDeviation(c Column) bool { return c.ID == "dice" || strings.HasPrefix(c.ID, "dice/") }
-
-// union lists the columns of all tables, those of the first table first.
-func (r Report) union() []Column {
-	var out []Column
-	seen := map[string]bool{}
-	for _, t := range r.Tables {
-		for _, c := range t.Columns {
-			if !seen[c.ID] {
-				seen[c.ID], out = true, append(out, c)
-			}
-		}
-	}
-	return out
-}
-
-func (t Table) fields(row Row, columns []Column) []string {
-	cells := map[string]Cell{}
-	for i, c := range t.Columns {
-		cells[c.ID] = row.Cells[i]
-	}
-	var out []string
-	for _, c := range columns {
-		out = append(out, plain(cells[c.ID].Value))
-		if hasDeviation(c) {
-			out = append(out, plain(cells[c.ID].SD))
-		}
-	}
-	return out
-}
-
-func plain(v *float64) string {
-	if v == nil {
-		return ""
-	}
-	return strconv.FormatFloat(*v, 'f', -1, 64)
 }
 
 // JSON writes the report as it is.
@@ -200,7 +218,7 @@ func (r Report) JSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// WriteAll writes report.md, report.csv and report.json into a folder; each
+// WriteAll writes report.md, report.csv, report.json and report.tex into a folder; each
 // appears whole or not at all. It returns their paths.
 func (r Report) WriteAll(dir string) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -210,13 +228,13 @@ func (r Report) WriteAll(dir string) ([]string, error) {
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer) error
-	}{{"report.md", r.Markdown}, {"report.csv", r.CSV}, {"report.json", r.JSON}} {
+	}{{"report.md", r.Markdown}, {"report.csv", r.CSV}, {"report.json", r.JSON}, {"report.tex", r.TeX}} {
 		var b bytes.Buffer
 		if err := f.write(&b); err != nil {
 			return nil, fmt.Errorf("report: %s: %w", f.name, err)
 		}
 		path := filepath.Join(dir, f.name)
-		if err := renameio.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		if err := durable.Write(path, b.Bytes()); err != nil {
 			return nil, fmt.Errorf("report: write %s: %w", path, err)
 		}
 		paths = append(paths, path)

@@ -19,21 +19,24 @@ const Version = "runspec/report/v1"
 type Report struct {
 	Version    string  `json:"version"`
 	Experiment string  `json:"experiment"`
-	Tables     []Table `json:"tables"` // one per data set, in the plan's order
+	Tables     []Table `json:"tables"`          // one per data set, in the plan's order
+	Ranks      *Table  `json:"ranks,omitempty"` // over all data sets, where there are several
 }
 
 // Table compares trainings on one data set.
 type Table struct {
-	Title   string   `json:"title"`
-	Dataset string   `json:"dataset"`
-	Columns []Column `json:"columns"`
-	Rows    []Row    `json:"rows"` // baselines, incumbents, published
-	Notes   []string `json:"notes"`
+	Title      string      `json:"title"`
+	Dataset    string      `json:"dataset"` // "": all of them
+	Columns    []Column    `json:"columns"`
+	Rows       []Row       `json:"rows"` // baselines, incumbents, published
+	Notes      []string    `json:"notes"`
+	Statistics *Statistics `json:"statistics,omitempty"` // nil: no training has all its folds
 }
 
-// Column is one quantity.
+// Column is one quantity. Its ID is stable; what belongs to one label or data
+// set has that behind a slash.
 type Column struct {
-	ID   string `json:"id"` // "dice/Anterior", "dice", "difference", "folds", "epochs", "hours", "pflop", "parameters"
+	ID   string `json:"id"` // "dice/Anterior", "dice", "difference", "folds", "epochs", "hours", "search_hours", "pflop", "parameters"
 	Name string `json:"name"`
 }
 
@@ -74,9 +77,13 @@ func New(p *plan.Plan, events []journal.Event) (Report, error) {
 		return Report{}, fmt.Errorf("report: published numbers: %w", err)
 	}
 	r := Report{Version: Version, Experiment: p.Name, Tables: []Table{}}
+	var all [][]training
 	for _, d := range p.Datasets {
-		r.Tables = append(r.Tables, table(p, d, events, literature))
+		trainings := gather(p, d, events)
+		all = append(all, trainings)
+		r.Tables = append(r.Tables, table(p, d, events, trainings, literature))
 	}
+	r.Ranks = ranks(p, all)
 	return r, nil
 }
 
@@ -101,12 +108,12 @@ func belong(p *plan.Plan, events []journal.Event) error {
 	return nil
 }
 
-func table(p *plan.Plan, d plan.Dataset, events []journal.Event, literature published) Table {
-	trainings := gather(p, d, events)
+func table(p *plan.Plan, d plan.Dataset, events []journal.Event, trainings []training, literature published) Table {
 	labels := foreground(d, trainings)
 	t := Table{
-		Title:   d.Name + ": Dice on the validation cases, " + over(p.Folds),
+		Title:   fmt.Sprintf("%s: Dice on %s, %s", d.Name, validation(p, trainings), over(p.Folds)),
 		Dataset: d.Name, Columns: columns(p, labels),
+		Statistics: statistics(p, labels, trainings),
 	}
 	against := reference(p, trainings)
 	for _, tr := range trainings {
@@ -132,17 +139,26 @@ func columns(p *plan.Plan, labels []string) []Column {
 	against := "baseline"
 	for _, b := range p.Baselines {
 		if b.Name == p.Report.Against {
-			against = b.Name
+			against = label(b)
 		}
 	}
-	out = append(out, Column{"difference", "Against " + against}, Column{"folds", "Folds"}, Column{"epochs", "Epochs"}, Column{"hours", "Hours"})
+	out = append(out, Column{"difference", "Against " + against}, Column{"folds", "Folds"}, Column{"epochs", "Epochs"}, Column{"hours", "Hours"}, Column{"search_hours", "Search hours"})
 	if p.Cost == plan.CostModel {
 		out = append(out, Column{"pflop", "PFLOP"})
 	}
 	return append(out, Column{"parameters", "Parameters"})
 }
 
-// list prints "0, 1, 2".
+// validation says how many cases a complete training is judged by, once one is.
+func validation(p *plan.Plan, trainings []training) string {
+	for _, t := range trainings {
+		if n := len(t.cases("")); n > 0 && t.complete(p) {
+			return plural(n, "validation case")
+		}
+	}
+	return "the validation cases"
+}
+
 // over says what a cell of Dice is taken over.
 func over(folds []int) string {
 	if len(folds) == 1 {
@@ -151,6 +167,7 @@ func over(folds []int) string {
 	return "mean ± standard deviation over folds " + list(folds)
 }
 
+// list prints "0, 1, 2".
 func list(folds []int) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(folds), " ", ", "), "[]")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -38,7 +39,7 @@ func example() (*plan.Plan, []journal.Event) {
 		},
 		Training:  plan.Training{ValidateWith: "final"},
 		Baselines: []plan.Baseline{{Name: "nnunet/Conv", Planner: nnunet.ConvPlanner}, {Name: "nnunet/ResEncM", Planner: nnunet.ResEncMPlanner}},
-		Studies:   []plan.Study{{Name: "hpo"}, {Name: "wide|hpo"}},
+		Studies:   []plan.Study{{Name: "hpo", Folds: []int{0}}, {Name: "wide|hpo", Folds: []int{0}}},
 		Report:    plan.Report{Against: "nnunet/Conv", Published: true},
 	}
 	fold := func(n int, hours float64, epochs int, dice ...float64) journal.FoldResult {
@@ -49,6 +50,13 @@ func example() (*plan.Plan, []journal.Event) {
 			sum += dice[i] / 2
 		}
 		f.MeanDice = evaluate.Score(sum)
+		for i, off := range []float64{-0.05, -0.01, 0.012, 0.02, 0.028} { // of the mean Dice, so that cases have it too
+			c := journal.CaseResult{ID: fmt.Sprintf("case_%d%d", n, i), Dice: map[string]evaluate.Score{}}
+			for name, mean := range f.Dice {
+				c.Dice[name] = mean + evaluate.Score(off*2*hours)
+			}
+			f.Cases = append(f.Cases, c)
+		}
 		return f
 	}
 	result := func(iterations int, folds ...journal.FoldResult) *journal.TrialResult {
@@ -88,7 +96,7 @@ func build(t *testing.T, p *plan.Plan, events []journal.Event) Report {
 func TestRenderings(t *testing.T) {
 	r := build(t, func() *plan.Plan { p, _ := example(); return p }(), func() []journal.Event { _, e := example(); return e }())
 	for name, write := range map[string]func(io.Writer) error{
-		"report.txt": r.Terminal, "report.md": r.Markdown, "report.csv": r.CSV, "report.json": r.JSON,
+		"report.txt": r.Terminal, "report.md": r.Markdown, "report.csv": r.CSV, "report.json": r.JSON, "report.tex": r.TeX,
 	} {
 		var b bytes.Buffer
 		if err := write(&b); err != nil {
@@ -237,7 +245,7 @@ func TestRenderingsAgree(t *testing.T) {
 	p, events := example()
 	dir := filepath.Join(t.TempDir(), "run")
 	paths, err := build(t, p, events).WriteAll(dir)
-	if err != nil || len(paths) != 3 {
+	if err != nil || len(paths) != 4 {
 		t.Fatal(paths, err)
 	}
 	text := map[string]string{}
@@ -261,22 +269,51 @@ func TestRenderingsAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	for _, table := range r.Tables {
+	for _, table := range r.all() {
+		agree(t, table.grid(), terminal.String(), text["report.md"], text["report.tex"])
+		if table.Statistics != nil {
+			agree(t, table.Statistics.grid(), terminal.String(), text["report.md"], text["report.tex"])
+		}
 		for _, row := range table.Rows {
 			n++
-			record := strings.Join(records[n], ";") + ";"
-			for i, c := range row.Cells {
-				if !strings.Contains(text["report.md"], "| "+c.Text+" |") || !strings.Contains(terminal.String(), c.Text) {
-					t.Errorf("%s, %s: %s is not in every rendering", row.Name, table.Columns[i].ID, c.Text)
+			numbers := table.values(row)
+			for i, c := range records[0][4:] {
+				if got, want := records[n][i+4], plain(numbers[c]); got != want {
+					t.Errorf("%s, %s: %q in the CSV, %q in the JSON", row.Name, c, got, want)
 				}
-				if c.Value != nil && !strings.Contains(record, ";"+plain(c.Value)+";") {
-					t.Errorf("%s, %s: %s is not in the CSV: %s", row.Name, table.Columns[i].ID, plain(c.Value), record)
-				}
+				delete(numbers, c)
+			}
+			if len(numbers) > 0 {
+				t.Errorf("%s: %v are not in the CSV", row.Name, numbers)
 			}
 		}
 	}
 	if n+1 != len(records) {
 		t.Errorf("%d records, want %d rows and a head", len(records), n)
+	}
+}
+
+// agree looks for the lines of a grid in the terminal, Markdown and LaTeX.
+func agree(t *testing.T, g grid, terminal, markdown, tex string) {
+	t.Helper()
+	if len(g.rows) == 0 {
+		t.Error("an empty grid")
+	}
+	for _, l := range g.rows {
+		numbers := l.texts[g.left:]
+		if row := "| " + strings.Join(numbers, " | ") + " |\n"; !strings.Contains(markdown, row) {
+			t.Errorf("%s: %s is not in the Markdown", l.texts[0], row)
+		}
+		if !strings.Contains(strings.Join(strings.Fields(terminal), " "), "│ "+strings.Join(numbers, " │ ")+" │") {
+			t.Errorf("%s: %s is not in the terminal", l.texts[0], numbers)
+		}
+		var set []string
+		for _, c := range numbers {
+			set = append(set, figures(c))
+		}
+		if row := " & " + strings.Join(set, " & ") + ` \\` + "\n"; !strings.Contains(tex, row) {
+			t.Errorf("%s: %s is not in the LaTeX", l.texts[0], row)
+		}
 	}
 }
 

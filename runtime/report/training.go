@@ -21,6 +21,7 @@ type training struct {
 	trial   search.Trial
 	folds   map[int]journal.FoldResult // of the plan's folds
 	result  journal.TrialResult        // of its last event: features, iterations, parameters
+	search  float64                    // hours of an incumbent's whole search; NaN of a baseline
 	started bool
 	cause   string // of the last failure, unless a result came later
 }
@@ -29,15 +30,12 @@ type training struct {
 func gather(p *plan.Plan, d plan.Dataset, events []journal.Event) []training {
 	var out []training
 	for _, b := range p.Baselines {
-		t := training{id: b.Name, kind: Baseline, label: "nnU-Net " + string(b.Planner)}
-		if b.Planner == nnunet.ConvPlanner {
-			t.label = "nnU-Net default"
-		}
+		t := training{id: b.Name, kind: Baseline, label: label(b), search: math.NaN()}
 		t.collect(p, events, func(e journal.Event) bool { return e.Dataset == d.Name && e.Baseline == b.Name })
 		out = append(out, t)
 	}
 	for _, s := range p.Studies {
-		t := training{id: s.Name, kind: Incumbent, label: s.Name + " incumbent"}
+		t := training{id: s.Name, kind: Incumbent, label: s.Name + " incumbent", search: searchHours(d, s, events)}
 		best, ok := search.Incumbent(journal.History(events, d.Name, s.Name))
 		if ok {
 			t.trial = best.Trial
@@ -48,6 +46,22 @@ func gather(p *plan.Plan, d plan.Dataset, events []journal.Event) []training {
 		out = append(out, t)
 	}
 	return out
+}
+
+// label names a baseline for people.
+func label(b plan.Baseline) string {
+	if b.Planner == nnunet.ConvPlanner {
+		return "nnU-Net default"
+	}
+	return "nnU-Net " + string(b.Planner)
+}
+
+// short is a training's name in a sentence.
+func (t training) short() string {
+	if t.kind == Baseline {
+		return t.label
+	}
+	return t.id
 }
 
 // collect reads the events of one training. A fold trained again counts by its
@@ -121,6 +135,7 @@ func (t training) row(p *plan.Plan, labels []string, against *training) Row {
 		folds(len(t.folds), len(p.Folds)),
 		count(mean(t.each(func(f journal.FoldResult) float64 { return float64(f.Cost.Epochs) }))),
 		significant(mean(t.each(func(f journal.FoldResult) float64 { return float64(f.Cost.Hours) }))),
+		significant(t.search),
 	)
 	if p.Cost == plan.CostModel {
 		r.Cells = append(r.Cells, significant(mean(t.each(func(f journal.FoldResult) float64 { return f.Cost.FLOPs / 1e15 }))))
@@ -131,6 +146,9 @@ func (t training) row(p *plan.Plan, labels []string, against *training) Row {
 	}
 	return Row{r.ID, r.Kind, r.Name, append(r.Cells, count(parameters))}
 }
+
+// complete says whether every planned fold has a result.
+func (t training) complete(p *plan.Plan) bool { return len(t.folds) == len(p.Folds) }
 
 func meanDice(f journal.FoldResult) float64 { return float64(f.MeanDice) }
 
