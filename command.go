@@ -27,6 +27,7 @@ var errFailures = errors.New("some trials failed")
 // flags are what the commands share.
 type flags struct {
 	tags        map[string]string
+	set         []string
 	options     run.Options
 	progress    string
 	diagnostics string
@@ -68,6 +69,7 @@ defaults. The same command run again continues where it was.`,
 func (f *flags) bind(cmd *cobra.Command) {
 	p := cmd.PersistentFlags()
 	p.StringToStringVarP(&f.tags, "tag", "t", nil, "set a tag of the spec, such as profile=laptop")
+	p.StringArrayVar(&f.set, "set", nil, "set a field of the spec, such as fidelity.max=100; once for each field")
 	p.StringVar(&f.options.DataDir, "data", os.Getenv("RUNSPEC_DATA"), "folder where data sets lie already (also RUNSPEC_DATA)")
 	p.StringVar(&f.options.CacheDir, "cache", os.Getenv("RUNSPEC_CACHE"), "folder of downloads and preprocessed cases (also RUNSPEC_CACHE)")
 	p.StringVar(&f.options.RunDir, "run-dir", "", "folder of the run (default runs/NAME)")
@@ -116,7 +118,7 @@ func versionCommand() *cobra.Command {
 
 // compilation is what the flags say about compiling.
 func (f *flags) compilation() compiler.Options {
-	return compiler.Options{Tags: f.tags}
+	return compiler.Options{Tags: f.tags, Set: f.set}
 }
 
 // compile compiles a spec with what its data sets' files tell.

@@ -68,11 +68,14 @@ func (n node) child(it *cue.Iterator) node {
 }
 
 // sides splits the conjuncts of a value into the user's and the language's.
+// What admits anything is nobody's: --set leaves it where it strikes out.
 func (n node) sides() (users, ours []cue.Value) {
 	for _, c := range conjuncts(n.value) {
-		if n.s.users(c.Pos()) {
+		switch {
+		case c.IncompleteKind() == cue.TopKind:
+		case n.s.users(c.Pos()):
 			users = append(users, c)
-		} else {
+		default:
 			ours = append(ours, c)
 		}
 	}
@@ -166,24 +169,6 @@ func (n node) path() string {
 		return n.name
 	}
 	return n.parent.path() + "." + n.name
-}
-
-// tags checks the fields that take their values from the command line.
-func (c *checker) tags() {
-	for it := fieldsOf(c.s.value); it.Next(); {
-		a := it.Value().Attribute("tag")
-		if a.Err() != nil || it.Value().Validate(cue.Concrete(true)) == nil {
-			continue
-		}
-		name, _ := a.String(0)
-		given, choices := c.s.tags[name], []string(nil)
-		for _, v := range conjuncts(it.Value()) {
-			choices = append(choices, alternatives(v)...)
-		}
-		path := it.Selector().String()
-		n := node{s: c.s, parent: &node{s: c.s, value: c.s.value}, name: path, value: it.Value()}
-		c.tell(n, n.at(), diag.UnknownTag, "Unknown value of a tag", "The tag %s can't be %q. %s", name, given, remedy(given, choices, "It is one of "))
-	}
 }
 
 // rest tells the errors of CUE's whose paths have no diagnostic so far, above

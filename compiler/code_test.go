@@ -12,7 +12,7 @@ import (
 
 // TestCodes compiles the example in each code's comment.
 func TestCodes(t *testing.T) {
-	without := []string{"UnknownTag", "Unreadable", "Internal"}
+	without := []string{"UnknownTag", "BadSetting", "Unreadable", "Internal"}
 	for _, c := range diag.Rules() {
 		t.Run(c.Name, func(t *testing.T) {
 			if c.Example == "" {

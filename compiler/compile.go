@@ -15,6 +15,7 @@ import (
 // Options of Compile. The zero value works.
 type Options struct {
 	Tags    map[string]string // values of the spec's @tag fields
+	Set     []string          // "path=value": fields that are set as if the spec said so
 	Sources Sources           // what may be known of data sets
 }
 
@@ -36,11 +37,11 @@ func Compile(path string, o Options) (p *plan.Plan, err error) {
 			p, err = nil, internal(path, r)
 		}
 	}()
-	s, ds := load(path, o.Tags)
-	if len(ds) > 0 {
+	s, ds := load(path, o)
+	if s == nil {
 		return nil, ds.Sort()
 	}
-	ds = check(s)
+	ds = append(ds, check(s)...)
 	q, more := lower(s, o.Sources)
 	if ds = append(ds, more...); len(ds) > 0 {
 		return nil, ds.Sort()

@@ -113,8 +113,10 @@ func FuzzCompile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) { judge(t, text) })
 }
 
-func judge(t *testing.T, text string) {
-	p, err := Compile(write1(t, text), Options{})
+func judge(t *testing.T, text string) { judgeWith(t, text, Options{}) }
+
+func judgeWith(t *testing.T, text string, o Options) {
+	p, err := Compile(write1(t, text), o)
 	if err == nil {
 		if _, err := p.Digest(); err != nil {
 			t.Errorf("plan without digest: %v\n%s", err, text)

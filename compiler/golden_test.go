@@ -18,7 +18,8 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestGolden compiles the spec.cue of each archive and compares the plan, or
-// the diagnostics. Words "name=value" on the comment's first line are tags.
+// the diagnostics. Words "name=value" on the comment's first line are tags,
+// words "--set=path=value" are settings.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -75,12 +76,15 @@ func compiled(t *testing.T, a *txtar.Archive) (name string, data []byte) {
 	t.Chdir(dir)
 	line, _, _ := strings.Cut(string(a.Comment), "\n")
 	tags := map[string]string{}
+	var set []string
 	for _, word := range strings.Fields(line) {
-		if k, v, ok := strings.Cut(word, "="); ok {
+		if argument, ok := strings.CutPrefix(word, "--set="); ok {
+			set = append(set, argument)
+		} else if k, v, ok := strings.Cut(word, "="); ok {
 			tags[k] = v
 		}
 	}
-	p, err := Compile("spec.cue", Options{Tags: tags})
+	p, err := Compile("spec.cue", Options{Tags: tags, Set: set})
 	if err != nil {
 		return "diagnostics", []byte(rendered(t, err.(diag.Diagnostics)))
 	}

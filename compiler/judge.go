@@ -54,6 +54,15 @@ func (c *checker) scalar(f node, users, ours []cue.Value) {
 		c.tell(f, f.at(), diag.Invalid, "Invalid value", "%s is %s: %s.", f.title(), write(u), firstMessage(u.Err()))
 		return
 	case !given || !u.IsConcrete():
+		for _, x := range users {
+			if tag, ok := c.s.unset(x.Source()); ok && slices.Contains(c.s.refused, tag) {
+				c.told = append(c.told, f.path())
+				return
+			} else if ok {
+				c.tell(f, f.at(), diag.Incomplete, "Value not fixed", "%s needs the tag %s, which has no value. Give it one, as in -t %s=VALUE.", f.title(), tag, tag)
+				return
+			}
+		}
 		c.tell(f, f.at(), diag.Incomplete, "Value not fixed", "%s has no fixed value; the schema takes %s. %s", f.title(), join(ours, constraint, ", "), doc(f.value))
 		return
 	}

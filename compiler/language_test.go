@@ -146,7 +146,7 @@ func languageFiles(t *testing.T) map[string]*ast.File {
 // TestDefaultsAreAsDocumented compares "Default 250." in a field's comment
 // with what defaults.cue says.
 func TestDefaultsAreAsDocumented(t *testing.T) {
-	s, ds := load(write1(t, wrap("")), nil)
+	s, ds := load(write1(t, wrap("")), Options{})
 	if len(ds) > 0 {
 		t.Fatal(ds)
 	}
@@ -198,7 +198,7 @@ func same(a, b cue.Value) bool {
 
 // TestDefaultsFitTheSchema holds every default to its field.
 func TestDefaultsFitTheSchema(t *testing.T) {
-	s, _ := load(write1(t, wrap("")), nil)
+	s, _ := load(write1(t, wrap("")), Options{})
 	for definition, path := range map[string]string{"#Experiment": "experiment", "#Dataset": "dataset", "#Study": "study"} {
 		v := s.language.LookupPath(cue.ParsePath(definition)).Unify(s.language.LookupPath(cue.ParsePath("defaults." + path)))
 		if err := v.Err(); err != nil {
@@ -210,7 +210,7 @@ func TestDefaultsFitTheSchema(t *testing.T) {
 // TestHyperparameters holds #Hyperparameters and plan.Hyperparameters to one
 // set of names, so that whatever a space may name is also trained with.
 func TestHyperparameters(t *testing.T) {
-	s, _ := load(write1(t, wrap("")), nil)
+	s, _ := load(write1(t, wrap("")), Options{})
 	var plain map[string]any
 	if err := json.Unmarshal([]byte(text(plan.Hyperparameters{})), &plain); err != nil {
 		t.Fatal(err)
@@ -227,7 +227,7 @@ func TestHyperparameters(t *testing.T) {
 }
 
 func TestDecathlon(t *testing.T) {
-	s, _ := load(write1(t, wrap("")), nil)
+	s, _ := load(write1(t, wrap("")), Options{})
 	tasks := labels(s.language.LookupPath(cue.ParsePath("msd")))
 	if len(tasks) != 10 {
 		t.Fatal(tasks)

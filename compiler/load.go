@@ -3,8 +3,10 @@ package compiler
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"cuelang.org/go/cue"
@@ -27,6 +29,7 @@ type source struct {
 	value    cue.Value
 	language cue.Value // package spec
 	tags     map[string]string
+	refused  []string            // tags whose values are of another type
 	text     map[string][]string // lines of the files that were looked at
 	tree     *ast.File           // of the spec
 }
@@ -39,9 +42,11 @@ func textSource(file string, text []byte) *source {
 	return &source{path: file, file: file, text: map[string][]string{file: strings.Split(string(text), "\n")}}
 }
 
-// load reads the spec and evaluates it, offline.
-func load(path string, tags map[string]string) (*source, diag.Diagnostics) {
-	s := &source{path: path, tags: tags, text: map[string][]string{}}
+// load reads the spec, sets what the command line sets, and evaluates it,
+// offline. With some mistakes in the command line it goes on without those
+// parts: then there is a source as well as diagnostics.
+func load(path string, o Options) (*source, diag.Diagnostics) {
+	s := &source{path: path, tags: o.Tags, text: map[string][]string{}}
 	var err error
 	if s.file, err = filepath.Abs(path); err != nil {
 		return nil, unreadable(path, err)
@@ -52,18 +57,33 @@ func load(path string, tags map[string]string) (*source, diag.Diagnostics) {
 	}
 	s.text[s.file] = strings.Split(string(raw), "\n")
 	s.tree, _ = parser.ParseFile(s.file, raw) // as far as it goes; the loader tells the mistakes
+	tags, ds := s.checkTags()
 	config, err := configure(s.file, tags)
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
+	if len(o.Set) > 0 {
+		more, ok := s.set(config, o.Set)
+		if ds = append(ds, more...); !ok {
+			return nil, ds
+		}
+	}
+	if more := s.evaluate(config); len(more) > 0 {
+		return nil, append(ds, more...)
+	}
+	return s, ds
+}
+
+// evaluate gives the values of the spec and of the language.
+func (s *source) evaluate(config *cueload.Config) diag.Diagnostics {
 	inst := cueload.Instances([]string{s.file}, config)[0]
 	if inst.Err != nil {
-		return nil, s.loadErrors(inst.Err)
+		return s.loadErrors(inst.Err)
 	}
 	ctx := cuecontext.New()
 	spec := imported(inst)
 	if spec == nil {
-		return nil, diag.Diagnostics{s.noExperiment("It does not import the language.")}
+		return diag.Diagnostics{s.noExperiment("It does not import the language.")}
 	}
 	s.specDir = filepath.Dir(spec.BuildFiles[0].Filename)
 	s.language = ctx.BuildInstance(spec)
@@ -71,7 +91,7 @@ func load(path string, tags map[string]string) (*source, diag.Diagnostics) {
 		panic(err)
 	}
 	s.value = ctx.BuildInstance(inst)
-	return s, nil
+	return nil
 }
 
 // imported finds the language among an instance's direct imports.
@@ -93,15 +113,14 @@ func configure(file string, tags map[string]string) (*cueload.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cueload.Config{Dir: dir, Env: []string{"CUE_REGISTRY=none"}, AcceptLegacyModules: true}
-	for k, v := range tags {
-		c.Tags = append(c.Tags, k+"="+v)
+	c := &cueload.Config{Dir: dir, Env: []string{"CUE_REGISTRY=none"}, AcceptLegacyModules: true, Overlay: map[string]cueload.Source{}}
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		c.Tags = append(c.Tags, k+"="+tags[k])
 	}
 	if name == module {
 		c.ModuleRoot = root
 		return c, nil
 	}
-	c.Overlay = map[string]cueload.Source{}
 	if root == "" {
 		root = dir
 		c.Overlay[filepath.Join(root, "cue.mod", "module.cue")] = cueload.FromString("module: \"runspec.local@v0\"\nlanguage: version: \"v0.17.0\"\n")

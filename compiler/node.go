@@ -166,6 +166,9 @@ func (s *source) rangeOf(n ast.Node, label bool, name string) (diag.Range, bool)
 	case f != nil:
 		n = f.Value
 	}
+	if !n.Pos().IsValid() {
+		return diag.Range{}, false // --set has struck it out
+	}
 	return s.span(n.Pos(), n.End()), true
 }
 
@@ -177,7 +180,7 @@ func (s *source) fieldAround(p token.Pos, name string) *ast.Field {
 	}
 	ast.Walk(s.tree, func(n ast.Node) bool {
 		f, ok := n.(*ast.Field)
-		if !ok {
+		if !ok || f.Pos().Filename() != s.file {
 			return true
 		}
 		if l, _, err := ast.LabelName(f.Label); err == nil && l == name && f.Pos().Offset() <= p.Offset() && p.Offset() < f.End().Offset() {

@@ -2,8 +2,6 @@ package compiler
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"cuelang.org/go/cue"
@@ -74,7 +72,7 @@ func (s *source) selector(at diag.Range) *ast.SelectorExpr {
 	ast.Walk(s.tree, func(n ast.Node) bool {
 		if x, ok := n.(*ast.SelectorExpr); ok {
 			p := x.Sel.Pos()
-			if p.Line() == at.Start.Line && (p.Column() == at.Start.Column || x.Pos().Column() == at.Start.Column && found == nil) {
+			if s.show(p.Filename()) == at.File && p.Line() == at.Start.Line && (p.Column() == at.Start.Column || x.Pos().Column() == at.Start.Column && found == nil) {
 				found = x
 			}
 		}
@@ -104,27 +102,6 @@ func (s *source) names() []string {
 		}
 	}
 	return out
-}
-
-// strayTags tells which of the given tags the spec lacks.
-func (s *source) strayTags() string {
-	var known []string
-	ast.Walk(s.tree, func(n ast.Node) bool {
-		if a, ok := n.(*ast.Attribute); ok {
-			if key, body := a.Split(); key == "tag" {
-				name, _, _ := strings.Cut(body, ",")
-				known = append(known, name)
-			}
-		}
-		return true
-	}, nil)
-	var out []string
-	for _, t := range slices.Sorted(maps.Keys(s.tags)) {
-		if !slices.Contains(known, t) {
-			out = append(out, fmt.Sprintf("The spec has no tag %q. %s", t, remedy(t, known, "It has ")))
-		}
-	}
-	return strings.Join(out, " ")
 }
 
 // print prints an expression.

@@ -107,14 +107,13 @@ func (s *source) pick(e errors.Error) diag.Range {
 }
 
 // loadErrors tells errors of a file that could not be loaded: its syntax, its
-// imports, its tags.
+// imports.
 func (s *source) loadErrors(err error) diag.Diagnostics {
 	ds := s.cueErrors(err)
 	for i, e := range errors.Errors(err) {
-		m := message(e)
 		switch {
-		case strings.HasPrefix(m, "no tag for "):
-			ds[i].Code, ds[i].Summary, ds[i].Detail = diag.UnknownTag, "Unknown tag", s.strayTags()
+		case strings.Contains(message(e), "for injection tag "):
+			ds[i].Code, ds[i].Summary = diag.UnknownTag, "Tag of another type"
 		case ds[i].Code != diag.Import && ds[i].Code != diag.Reference:
 			ds[i].Code, ds[i].Summary = diag.Syntax, "Syntax error"
 		}

@@ -188,6 +188,10 @@ const UnknownBaseline Code = "unknown-baseline"
 // is given on the command line, so no file is to blame and no example fails.
 const UnknownTag Code = "unknown-tag"
 
+// BadSetting is a --set without the form path=value, or of what is no field. It
+// is given on the command line, so no file is to blame and no example fails.
+const BadSetting Code = "bad-setting"
+
 // Unreadable is a file, or a data set's data, that can't be read. It depends
 // on the disk, so no example fails.
 const Unreadable Code = "unreadable"
