@@ -61,7 +61,7 @@ defaults. The same command run again continues where it was.`,
 	f.bind(root)
 	root.AddCommand(f.runCommand(), workerCommand(), versionCommand())
 	root.AddCommand(f.vetCommand(), fmtCommand(), f.planCommand())
-	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand())
+	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand(), f.reportCommand())
 	return root
 }
 
