@@ -11,6 +11,7 @@ import (
 	"runspec/compiler/plan"
 	"runspec/runtime/dataset"
 	"runspec/runtime/durable"
+	"runspec/runtime/train"
 )
 
 // prepared is a data set ready for training.
@@ -85,7 +86,11 @@ func open(ctx context.Context, s plan.Source, name string, offline bool, o Optio
 	if err != nil {
 		return nil, err
 	}
-	return dataset.Open(dir)
+	raw, err := dataset.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	return raw, train.CheckLabels(raw.Description)
 }
 
 // examine reads what a plan may say of a data set. The fingerprint is extracted,
@@ -96,7 +101,7 @@ func examine(ctx context.Context, raw *dataset.Raw, name string, o Options) (pla
 		return plan.Data{}, err
 	}
 	data := plan.Data{Digest: "sha256:" + digest, Description: raw.Description}
-	path := filepath.Join(o.CacheDir, "fingerprints", digest+".json")
+	path := filepath.Join(o.CacheDir, "fingerprints", dataset.FingerprintVersion, digest+".json")
 	if text, err := os.ReadFile(path); err == nil {
 		if f, err := nnunet.ReadFingerprint(text); err == nil {
 			data.Fingerprint = &f

@@ -19,6 +19,10 @@ const (
 	fingerprintSeed    = 1234
 )
 
+// FingerprintVersion changes whenever Extract gives another fingerprint for the
+// same data, so that a kept one is not taken for it.
+const FingerprintVersion = "v1"
+
 // Extract is nnU-Net's dataset fingerprint of all labelled cases, in case order:
 // spacings (mm) and shapes after cropping to nonzero (z, y, x, as in the file),
 // the foreground's intensities per channel, and the median share that cropping

@@ -37,7 +37,7 @@ func Export(l Logits, spacing [3]float64, p dataset.Properties, d nnunet.Dataset
 // largest logit, the lowest class on ties; or, for regions, those of probability
 // over one half, written in the data set's region order, later over earlier.
 func decide(logits []float32, k int, d nnunet.Dataset) ([]int16, error) {
-	want, regions := heads(d)
+	want, regions := d.Heads(), d.HasRegions()
 	if k != want {
 		return nil, fmt.Errorf("the network has %d outputs, data set %s needs %d", k, d.Name, want)
 	}
@@ -71,20 +71,4 @@ func argmax(out []int16, logits []float32) {
 			}
 		}
 	}
-}
-
-// heads is the number of outputs of a data set's network: one per label, the
-// background included and the ignore label not, or one per foreground region.
-func heads(d nnunet.Dataset) (n int, regions bool) {
-	for _, label := range d.Labels {
-		regions = regions || len(label.Values) > 1
-	}
-	for _, label := range d.Labels {
-		ignored := d.Ignore > 0 && len(label.Values) == 1 && label.Values[0] == d.Ignore
-		background := len(label.Values) == 1 && label.Values[0] == 0
-		if !ignored && !(regions && background) {
-			n++
-		}
-	}
-	return n, regions
 }

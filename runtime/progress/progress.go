@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -33,7 +34,9 @@ type Progress struct {
 	paced  time.Time // when training began, for the time left
 	total  int       // epochs, of all trainings
 	done   int
-	first  int // epochs that earlier runs did
+	first  int                    // epochs that earlier runs did
+	eta    atomic.Pointer[string] // what left says, for the bars' goroutines
+	now    func() time.Time
 	bars   *mpb.Progress
 	whole  *mpb.Bar
 	single map[string]*mpb.Bar
@@ -41,7 +44,13 @@ type Progress struct {
 
 // New starts showing progress on out.
 func New(mode Mode, out io.Writer) *Progress {
-	p := &Progress{mode: mode, out: out, began: time.Now(), single: map[string]*mpb.Bar{}}
+	return start(mode, out, time.Now)
+}
+
+// start is New with a clock.
+func start(mode Mode, out io.Writer, now func() time.Time) *Progress {
+	p := &Progress{mode: mode, out: out, began: now(), now: now, single: map[string]*mpb.Bar{}}
+	p.eta.Store(new(string))
 	if mode == TTY {
 		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh(), mpb.WithWidth(40), mpb.WithRefreshRate(250*time.Millisecond))
 	}
@@ -61,7 +70,7 @@ func (p *Progress) line(text string) {
 	case p.bars != nil:
 		fmt.Fprintln(p.bars, text)
 	default:
-		fmt.Fprintf(p.out, "%s  %s\n", clock(time.Since(p.began)), text)
+		fmt.Fprintf(p.out, "%s  %s\n", clock(p.now().Sub(p.began)), text)
 	}
 }
 
@@ -71,8 +80,11 @@ func clock(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }
 
+// pause is how long a count waits between two lines.
+const pause = 10 * time.Second
+
 // Count shows the steps of something that is done before training, such as a
-// download or preprocessing, in the given unit.
+// download or preprocessing, in the given unit; total is negative where unknown.
 func (p *Progress) Count(what, unit string) func(done, total int64) {
 	var last time.Time
 	return func(done, total int64) {
@@ -83,15 +95,20 @@ func (p *Progress) Count(what, unit string) func(done, total int64) {
 			if b == nil {
 				b = p.bar(what, total)
 			}
-			b.SetTotal(total, false)
+			b.SetTotal(max(total, done), false)
 			b.SetCurrent(done)
-			if done >= total {
+			if done == total {
 				p.drop(what)
 			}
 			return
 		}
-		if done >= total || time.Since(last) > 10*time.Second {
-			last = time.Now()
+		if done != total && !last.IsZero() && p.now().Sub(last) < pause {
+			return
+		}
+		last = p.now()
+		if total < 0 {
+			p.line(fmt.Sprintf("%s: %d %s", what, done, unit))
+		} else {
 			p.line(fmt.Sprintf("%s: %d of %d %s", what, done, total, unit))
 		}
 	}
@@ -117,11 +134,11 @@ func (p *Progress) drop(name string) {
 func (p *Progress) Epochs(done, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.total, p.done, p.first, p.paced = total, done, done, time.Now()
+	p.total, p.done, p.first, p.paced = total, done, done, p.now()
 	if p.bars != nil {
 		p.whole = p.bars.AddBar(int64(total), mpb.BarPriority(-1),
 			mpb.PrependDecorators(decor.Name("epochs in all", decor.WCSyncSpaceR), decor.CountersNoUnit("%d / %d", decor.WCSyncWidth)),
-			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.left() })))
+			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return *p.eta.Load() })))
 		p.whole.SetCurrent(int64(done))
 	}
 }
@@ -132,7 +149,7 @@ func (p *Progress) left() string {
 	if n <= 0 || p.total <= p.done {
 		return ""
 	}
-	return clock(time.Duration(float64(time.Since(p.paced))/float64(n)*float64(p.total-p.done))) + " left"
+	return clock(time.Duration(float64(p.now().Sub(p.paced))/float64(n)*float64(p.total-p.done))) + " left"
 }
 
 // Start shows that a training has begun, at the given epoch.
@@ -146,11 +163,14 @@ func (p *Progress) Start(name string, epoch, epochs int) {
 	p.line(fmt.Sprintf("%s: training to epoch %d", name, epochs))
 }
 
-// Epoch shows that a training has finished an epoch (counted from 1).
+// Epoch shows that a training has finished an epoch (counted from 1), with its
+// mean loss and the moving average of the pseudo-Dice.
 func (p *Progress) Epoch(name string, epoch, epochs int, loss, dice float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done++
+	left := p.left()
+	p.eta.Store(&left)
 	if p.bars != nil {
 		p.whole.SetCurrent(int64(p.done))
 		if b := p.single[name]; b != nil {
@@ -158,11 +178,10 @@ func (p *Progress) Epoch(name string, epoch, epochs int, loss, dice float64) {
 		}
 		return
 	}
-	left := ""
-	if l := p.left(); l != "" {
-		left = ", " + l
+	if left != "" {
+		left = ", " + left
 	}
-	p.line(fmt.Sprintf("%s: epoch %d of %d, loss %s, pseudo-Dice %s%s", name, epoch, epochs, number(loss), number(dice), left))
+	p.line(fmt.Sprintf("%s: epoch %d of %d, loss %s, moving pseudo-Dice %s%s", name, epoch, epochs, number(loss), number(dice), left))
 }
 
 // number prints what was measured, and a dash for what was not.
