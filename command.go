@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -59,9 +58,10 @@ defaults. The same command run again continues where it was.`,
 		},
 	}
 	f.bind(root)
-	root.AddCommand(f.runCommand(), workerCommand(), versionCommand())
+	root.AddCommand(f.runCommand())
 	root.AddCommand(f.vetCommand(), fmtCommand(), f.planCommand())
 	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand(), f.reportCommand())
+	root.AddCommand(f.doctorCommand(), versionCommand(), manCommand(), workerCommand())
 	return root
 }
 
@@ -85,34 +85,6 @@ func (f *flags) runCommand() *cobra.Command {
 		Short: "Compile, plan, execute what is missing, report",
 		Args:  cobra.ExactArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
-	}
-}
-
-func workerCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    "worker JOB",
-		Short:  "Run one frozen job file and leave its result beside it",
-		Hidden: true,
-		Args:   cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return execute.Work(cmd.Context(), args[0], cmd.OutOrStdout())
-		},
-	}
-}
-
-func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			version := "unknown"
-			if info, ok := debug.ReadBuildInfo(); ok {
-				version = info.Main.Version
-			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "runspec %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
-		},
 	}
 }
 

@@ -26,12 +26,12 @@ var groups = [][]string{
 	{"compiler", "runtime/search", "runtime/dataset", "runtime/evaluate"},
 	{"runtime/augment", "runtime/engine", "runtime/engine/cpu/kernel"},
 	{"runtime/engine/reference", "runtime/engine/cpu", "runtime/predict"},
-	{"runtime/train"},
+	{"runtime/train", "runtime/machine"},
 	{"runtime/journal"},
 	{"runtime/execute"},
 	{"runtime/analyze", "runtime/report", "runtime/progress"},
 	{"runtime"},
-	{"runtime/inspect"},
+	{"runtime/inspect", "runtime/doctor"},
 	{"."},
 }
 
