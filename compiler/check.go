@@ -29,15 +29,33 @@ func check(s *source) diag.Diagnostics {
 	if !governed(root) {
 		return diag.Diagnostics{s.noExperiment("It does not embed the language's #Experiment.")}
 	}
-	err := s.value.Validate(cue.Concrete(true))
-	if err == nil {
-		return nil // nothing hides anything
-	}
 	c := &checker{s: s}
+	err := s.value.Validate(cue.Concrete(true))
+	if err == nil { // nothing hides anything
+		c.strays(root)
+		return c.found
+	}
 	c.tags()
 	c.structure(root)
 	c.rest(err)
+	if len(c.found) == 0 {
+		return s.cueErrors(err)
+	}
 	return c.found
+}
+
+// strays tells the fields beside an embedded #Experiment that it lacks: CUE
+// lets whoever embeds a struct add to it.
+func (c *checker) strays(root node) {
+	for it := fieldsOf(root.value); it.Next(); {
+		if it.Selector().LabelType() != cue.StringLabel {
+			continue
+		}
+		f := root.child(it)
+		if users, ours := f.sides(); len(users) > 0 && len(ours) == 0 {
+			c.unknown(root, f)
+		}
+	}
 }
 
 // governed says whether the schema speaks about any of a struct's fields.
@@ -120,7 +138,14 @@ func (c *checker) field(n, f node) {
 // judge checks a value that the schema knows.
 func (c *checker) judge(f node, users, ours []cue.Value) {
 	for _, u := range users {
-		if u.IncompleteKind() == cue.BottomKind && c.reference(f, u.Err()) {
+		if u.IncompleteKind() != cue.BottomKind {
+			continue
+		}
+		if c.reference(f, u.Err()) {
+			return
+		}
+		if elsewhere(u.Err(), f.path()) {
+			c.told = append(c.told, f.path()) // there it is told
 			return
 		}
 	}
@@ -175,7 +200,7 @@ func (n node) path() string {
 // or below.
 func (c *checker) rest(err error) {
 	for _, e := range errors.Errors(err) {
-		p := strings.Join(e.Path(), ".")
+		p := strings.ReplaceAll(strings.Join(e.Path(), "."), `"`, "")
 		related := func(t string) bool {
 			return t == p || strings.HasPrefix(t, p+".") || strings.HasPrefix(p, t+".")
 		}

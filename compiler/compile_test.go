@@ -3,8 +3,11 @@ package compiler
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"runspec/compiler/diag"
 )
@@ -103,6 +106,63 @@ func TestMutilated(t *testing.T) {
 	}
 }
 
+// inside matches what only CUE, and the schema's author, need to know.
+var inside = regexp.MustCompile(`#[A-Z][A-Za-z]*\.[A-Za-z]|cue\.mod|empty disjunction|_\|_|runspec\.internal/spec/`)
+
+// TestInsideStaysInside looks for CUE's words in the golden diagnostics, and
+// in those of each code.
+func TestInsideStaysInside(t *testing.T) {
+	seen := 0
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		a, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range a.Files {
+			if f.Name != "diagnostics" {
+				continue
+			}
+			seen++
+			if m := inside.Find(f.Data); m != nil {
+				t.Errorf("%s: %s", file, m)
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("%d files with diagnostics", seen)
+	}
+	for _, r := range diag.Rules() {
+		if r.Example == "" {
+			continue
+		}
+		_, err := Compile(write1(t, wrap(r.Example)), Options{})
+		if m := inside.FindString(err.Error()); m != "" {
+			t.Errorf("%s: %s in %v", r.Code, m, err)
+		}
+	}
+}
+
+// TestTen counts the mistakes of a spec that has ten.
+func TestTen(t *testing.T) {
+	a, err := txtar.ParseFile("testdata/ten.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Compile(write1(t, string(a.Files[0].Data)), Options{})
+	ds, _ := err.(diag.Diagnostics)
+	lines := map[int]bool{}
+	for _, d := range ds {
+		lines[d.Range.Start.Line] = true
+	}
+	if len(ds) != 10 || len(lines) != 10 {
+		t.Errorf("%d diagnostics on %d lines:\n%s", len(ds), len(lines), rendered(t, ds))
+	}
+}
+
 func FuzzCompile(f *testing.F) {
 	raw, err := os.ReadFile(filepath.Join("..", "experiments", "quickstart.cue"))
 	if err != nil {
@@ -128,6 +188,9 @@ func judgeWith(t *testing.T, text string, o Options) {
 		t.Fatalf("%v: %v\n%s", p, err, text)
 	}
 	for _, d := range ds {
+		if inside.MatchString(d.Detail + d.Range.File) {
+			t.Errorf("CUE's words: %s", rendered(t, ds))
+		}
 		if d.Code == diag.Internal || d.Code == "" || d.Detail == "" || d.Summary == "" {
 			t.Errorf("%s\n%s", rendered(t, ds), text)
 			return

@@ -46,7 +46,8 @@ func extremes(n node, p space.Parameter) []node {
 }
 
 // mistake tells a mistake of a space at the field of its parameter that it
-// concerns. Conditions can be judged only where the whole space was read.
+// concerns. A condition's values can be judged only where the whole space was
+// read.
 func (l *lowering) mistake(n node, m space.Mistake, whole bool) {
 	tell := func(field string, code diag.Code, summary, fix string) {
 		at := n
@@ -73,9 +74,7 @@ func (l *lowering) mistake(n node, m space.Mistake, whole bool) {
 	case space.PriorWithoutDefault:
 		tell("prior", diag.PriorWithoutDefault, "Prior without default", "Give the parameter a default, or drop the prior.")
 	case space.UnknownParent:
-		if whole {
-			tell("when", diag.UnknownParent, "Condition on an unknown parameter", remedy(m.Given, m.Among, "It has "))
-		}
+		tell("when", diag.UnknownParent, "Condition on an unknown parameter", remedy(m.Given, m.Among, "It has "))
 	case space.NeverHolds:
 		if whole {
 			tell("when", diag.NeverHolds, "Condition that never holds", remedy(m.Given, m.Among, "It is one of "))

@@ -26,7 +26,11 @@ func (c *checker) unknown(n, f node) {
 			known = append(known, it.Selector().Unquoted())
 		}
 	}
-	c.tell(f, f.label(), diag.UnknownField, "Unknown field", "%s has no field %q. %s", n.title(), f.name, remedy(f.name, known, "It has "))
+	own := ""
+	if n.parent == nil && diag.DidYouMean(f.name, known) == "" {
+		own = " What a spec keeps to itself begins with \"_\"."
+	}
+	c.tell(f, f.label(), diag.UnknownField, "Unknown field", "%s has no field %q. %s%s", n.title(), f.name, remedy(f.name, known, "It has "), own)
 }
 
 func (c *checker) missing(n, f node) {

@@ -74,6 +74,23 @@ func firstMessage(err error) string {
 	return ""
 }
 
+// elsewhere says whether an error comes from another field of the experiment
+// than the one at a path.
+func elsewhere(err error, path string) bool {
+	for _, e := range errors.Errors(err) {
+		for x := error(e); x != nil; x = errors.Unwrap(x) {
+			at, ok := x.(errors.Error)
+			if !ok || len(at.Path()) == 0 || strings.HasPrefix(at.Path()[0], "_") || strings.HasPrefix(at.Path()[0], "#") {
+				continue
+			}
+			if p := strings.ReplaceAll(strings.Join(at.Path(), "."), `"`, ""); p != path && !strings.HasPrefix(p, path+".") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func message(e errors.Error) string {
 	format, args := e.Msg()
 	return fmt.Sprintf(format, args...)

@@ -79,7 +79,7 @@ func (e *edit) value() cue.Value {
 }
 
 // lost tells a path that leads to no study, parameter or element, all of which
-// the schema would take for new ones.
+// the schema would take for new ones. Where it leads to elements it marks them.
 func (e *edit) lost(t setting) (diag.Diagnostic, bool) {
 	names := t.names()
 	for i := 1; i < len(names); i++ {
@@ -93,6 +93,7 @@ func (e *edit) lost(t setting) (diag.Diagnostic, bool) {
 			if detail := element(v, names[:i+1]); detail != "" {
 				return e.s.diagnostic(t.at(i), diag.UnknownField, "Unknown element", detail), true
 			}
+			t.path[i].element = true
 		case named && !v.LookupPath(pathOf(names[i:i+1])).Exists():
 			what := map[int]string{1: "study", 3: "parameter"}[i]
 			return e.s.diagnostic(t.at(i), diag.UnknownField, "Unknown "+what,
@@ -153,7 +154,7 @@ func (t setting) declaration() *ast.StructLit {
 	var x ast.Expr = t.value
 	for i := len(t.path) - 1; i >= 0; i-- {
 		name := t.path[i]
-		if n, err := strconv.Atoi(name.name); err == nil && i > 0 {
+		if n, err := strconv.Atoi(name.name); err == nil && name.element {
 			l := &ast.ListLit{}
 			for range n {
 				l.Elts = append(l.Elts, anything())

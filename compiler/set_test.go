@@ -88,7 +88,7 @@ func TestSetBase(t *testing.T) {
 // FuzzSet looks for settings that break the compiler.
 func FuzzSet(f *testing.F) {
 	for _, s := range []string{"fidelity.max=3", "a", "a..b=1", "studies.a.space.momentum.high=0.8", "datasets.1.source.shape.2=24", "datasets=[spec.msd.Task02_Heart]",
-		"name=}", "fidelity={min: 1", `"a.b".c="x`, "seed=spec", "seed=spec.x.y", "=", "datasets.0=3", "0.0=1", "studies.a=_", "seed=[...]", "name=\x00", "a=\\(seed)", `name="\(seed)"`} {
+		"name=}", "fidelity={min: 1", `"a.b".c="x`, "seed=spec", "seed=spec.x.y", "=", "datasets.0=3", "0.0=1", "studies.a=_", "seed=[...]", "folds.999999999=1", "folds.0=1", "datasets.0.9.9=1", "name=\x00", "a=\\(seed)", `name="\(seed)"`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, argument string) { judgeWith(t, setExample, Options{Set: []string{argument}}) })

@@ -22,10 +22,14 @@ type setting struct {
 	value ast.Expr
 }
 
+// deepest is more names than any path of the language has.
+const deepest = 16
+
 // segment is a field's name, or an element's number, in a path.
 type segment struct {
 	name     string
-	from, to int // its place in the argument, in bytes
+	from, to int  // its place in the argument, in bytes
+	element  bool // it is the number of an element of a list
 }
 
 // places of a setting's segments.
@@ -69,6 +73,9 @@ func parseSetting(argument string, line int, alias string) (setting, error) {
 			break
 		}
 		rest, from = more, from+len(rest)-len(more)
+	}
+	if len(t.path) > deepest {
+		return setting{}, fmt.Errorf("no field of an experiment lies %d names deep", len(t.path))
 	}
 	if t.value, ok = parseValue(value, line, len(argument)-len(value), alias); !ok {
 		return setting{}, fmt.Errorf("the value %s does not read as CUE, and no text begins so; a text may stand in quotes", value)

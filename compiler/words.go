@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/format"
 )
 
@@ -17,13 +18,24 @@ func doc(v cue.Value) string {
 	return ""
 }
 
-// write prints a value as a person would in a spec, on one line.
+// write prints a value as a person would in a spec, on one line; one that
+// fails, as it stands there.
 func write(v cue.Value) string {
 	o := cue.Raw()
 	if v.IsConcrete() {
 		o = cue.Final()
 	}
-	b, err := format.Node(v.Syntax(o))
+	n := v.Syntax(o)
+	if v.Err() != nil {
+		n = v.Source()
+		if f, ok := n.(*ast.Field); ok {
+			n = f.Value
+		}
+	}
+	if n == nil {
+		return "a value that fails"
+	}
+	b, err := format.Node(n)
 	if err != nil {
 		return v.IncompleteKind().String()
 	}
