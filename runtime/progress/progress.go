@@ -1,6 +1,7 @@
 // Package progress is what a person sees while a run is under way: bars with
-// the time left on a terminal, one line per event where there is none. It only
-// shows; nothing depends on it.
+// the time left on a terminal, one line per event where there is none; and what
+// a program sees: a stream of events (stream.go). It only shows; nothing depends
+// on it, and the journal stays the truth.
 package progress
 
 import (
@@ -22,6 +23,7 @@ type Mode string
 const (
 	TTY   Mode = "tty"   // bars that move
 	Plain Mode = "plain" // one line per event
+	JSON  Mode = "json"  // the stream of events
 	None  Mode = "none"  // nothing
 )
 
@@ -40,6 +42,9 @@ type Progress struct {
 	bars   *mpb.Progress
 	whole  *mpb.Bar
 	single map[string]*mpb.Bar
+
+	streaming sync.Mutex
+	streams   []io.Writer // nil: failed
 }
 
 // New starts showing progress on out.
@@ -54,6 +59,9 @@ func start(mode Mode, out io.Writer, now func() time.Time) *Progress {
 	if mode == TTY {
 		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh(), mpb.WithWidth(40), mpb.WithRefreshRate(250*time.Millisecond))
 	}
+	if mode == JSON {
+		p.Stream(out)
+	}
 	return p
 }
 
@@ -62,11 +70,12 @@ func (p *Progress) Note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.line(fmt.Sprintf(format, args...))
+	p.Tell(Event{Type: Note, Text: fmt.Sprintf(format, args...)})
 }
 
 func (p *Progress) line(text string) {
 	switch {
-	case p.mode == None:
+	case p.mode == None, p.mode == JSON:
 	case p.bars != nil:
 		fmt.Fprintln(p.bars, text)
 	default:
@@ -90,6 +99,11 @@ func (p *Progress) Count(what, unit string) func(done, total int64) {
 	return func(done, total int64) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		due := done == total || last.IsZero() || p.now().Sub(last) >= pause
+		if due {
+			last = p.now()
+			p.Tell(Event{Type: Preparing, What: what, Done: &done, Total: &total, Unit: unit})
+		}
 		if p.bars != nil {
 			b := p.single[what]
 			if b == nil {
@@ -102,10 +116,9 @@ func (p *Progress) Count(what, unit string) func(done, total int64) {
 			}
 			return
 		}
-		if done != total && !last.IsZero() && p.now().Sub(last) < pause {
+		if !due {
 			return
 		}
-		last = p.now()
 		if total < 0 {
 			p.line(fmt.Sprintf("%s: %d %s", what, done, unit))
 		} else {
