@@ -46,8 +46,8 @@ is runs/NAME unless --run-dir says otherwise.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "terminal", "terminal, md, csv, json or tex")
-	cmd.Flags().StringVar(&out, "out", "", "folder to write report.md, report.csv, report.json and report.tex to as well")
+	cmd.Flags().StringVar(&format, "format", "terminal", "terminal, md, csv, json, tex or cases")
+	cmd.Flags().StringVar(&out, "out", "", "folder to write report.md, report.csv, report.json, report.tex and cases.csv to as well")
 	return cmd
 }
 
@@ -64,6 +64,8 @@ func rendering(r comparison.Report, format string) (func(io.Writer) error, error
 		return r.JSON, nil
 	case "tex":
 		return r.TeX, nil
+	case "cases":
+		return r.CasesCSV, nil
 	}
-	return nil, fmt.Errorf("--format %q is not known; use terminal, md, csv, json or tex", format)
+	return nil, fmt.Errorf("--format %q is not known; use terminal, md, csv, json, tex or cases", format)
 }

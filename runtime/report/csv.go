@@ -11,7 +11,8 @@ import (
 // are those of the tables and of their statistics, by ID, whether or not there
 // are numbers yet; beside each column of Dice stands one of standard deviations
 // over folds. What is of a label has it behind a slash: "dice/Anterior",
-// "dice_sd/Anterior", "p/Anterior". Missing is empty.
+// "dice_sd/Anterior", "p/Anterior". "p_unseen" is of the folds that no study
+// chose by. Missing is empty.
 func (r Report) CSV(w io.Writer) error {
 	var head []string
 	seen := map[string]bool{}
@@ -48,22 +49,16 @@ func (r Report) all() []Table {
 
 // head names a table's columns of CSV.
 func (t Table) head() []string {
-	var out, labels []string
+	var out []string
 	for _, c := range t.Columns {
 		out = append(out, c.ID)
-		if quantity, label, of := strings.Cut(c.ID, "/"); quantity == "dice" {
+		if quantity, label, _ := strings.Cut(c.ID, "/"); quantity == "dice" {
 			out = append(out, under("dice_sd", label))
-			if of {
-				labels = append(labels, label)
-			}
 		}
 	}
-	if t.Dataset == "" {
-		return out
-	}
-	for _, label := range compared(labels) {
+	for _, of := range t.Scopes {
 		for _, c := range statisticColumns {
-			out = append(out, under(c.ID, label))
+			out = append(out, of.column(c.ID))
 		}
 	}
 	return out
@@ -84,7 +79,7 @@ func (t Table) values(row Row) map[string]*float64 {
 	for _, r := range t.Statistics.Rows {
 		if r.ID == row.ID {
 			for i, c := range t.Statistics.Columns {
-				out[under(c.ID, r.Label)] = r.Cells[i].Value
+				out[r.column(c.ID)] = r.Cells[i].Value
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 
 // notes say under the table what its numbers are of.
 func notes(p *plan.Plan, d plan.Dataset, events []journal.Event, trainings []training) []string {
-	out := []string{weights(p) + " Hours and epochs are of one training, the mean over folds; search hours are of all trials that a study trained to find its incumbent."}
+	out := []string{weights(p) + " Hours and epochs are of one training, the mean over folds" + searched(p) + "."}
 	for _, t := range trainings {
 		if t.cause != "" {
 			out = append(out, fmt.Sprintf("%s failed: %s.", t.short(), strings.TrimSuffix(t.cause, ".")))
@@ -23,7 +23,7 @@ func notes(p *plan.Plan, d plan.Dataset, events []journal.Event, trainings []tra
 			out = append(out, fmt.Sprintf("%s has results of %d of the %d folds so far, %s; it is not compared with trainings of other folds.", t.short(), n, len(p.Folds), list(t.numbers())))
 		}
 		if t.kind == Incumbent {
-			out = append(out, study(t, journal.History(events, d.Name, t.id)))
+			out = append(out, study(t, planned(p, t.id), journal.History(events, d.Name, t.id)))
 		}
 	}
 	return out
@@ -36,8 +36,15 @@ func weights(p *plan.Plan) string {
 	return "Weights of the epoch with the best pseudo-Dice."
 }
 
+func searched(p *plan.Plan) string {
+	if len(p.Studies) == 0 {
+		return ""
+	}
+	return "; search hours are of all trials that a study trained to find its incumbent"
+}
+
 // study sums a search up: how many trials there were, and which won.
-func study(t training, history []search.Observation) string {
+func study(t training, planned int, history []search.Observation) string {
 	ended, failures := map[string]bool{}, map[string]bool{}
 	configurations := map[string]bool{}
 	for _, o := range history {
@@ -51,7 +58,7 @@ func study(t training, history []search.Observation) string {
 			delete(failures, o.ID)
 		}
 	}
-	text := fmt.Sprintf("%s: %s of %s", t.id, plural(len(ended), "trial"), plural(len(configurations), "configuration"))
+	text := fmt.Sprintf("%s: %d of %s, %s", t.id, len(ended), plural(planned, "trial"), plural(len(configurations), "configuration"))
 	if len(failures) > 0 {
 		text += fmt.Sprintf(", %d failed", len(failures))
 	}
@@ -59,6 +66,20 @@ func study(t training, history []search.Observation) string {
 		return text + "; no incumbent."
 	}
 	return fmt.Sprintf("%s; incumbent %s at %d epochs (%s).", text, t.trial.ID, t.trial.Epochs, settings(t))
+}
+
+// planned counts a study's trials, those that climb a rung as often as they are
+// trained.
+func planned(p *plan.Plan, study string) int {
+	n := 0
+	for _, s := range p.Studies {
+		if s.Name == study {
+			for _, r := range s.Rungs {
+				n += r.Trials
+			}
+		}
+	}
+	return n
 }
 
 func settings(t training) string {

@@ -90,7 +90,10 @@ func (u published) row(p *plan.Plan, key, name string, a approach, labels []stri
 	for _, l := range labels {
 		r.Cells = append(r.Cells, percent(u.class(name, l), a.key))
 	}
-	r.Cells = append(r.Cells, percent(u.Mean[key], a.mean), difference, count(publishedFolds), count(float64(epochs)), u.hours(key, a), missing())
+	r.Cells = append(r.Cells, percent(u.Mean[key], a.mean), difference, count(publishedFolds), count(float64(epochs)), u.hours(key, a))
+	if len(p.Studies) > 0 {
+		r.Cells = append(r.Cells, missing())
+	}
 	if p.Cost == plan.CostModel {
 		r.Cells = append(r.Cells, missing())
 	}

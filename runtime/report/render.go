@@ -19,7 +19,7 @@ import (
 // Where the terminal's lines wrap, in characters.
 const (
 	nameWidth   = 34 // first column
-	headerWidth = 12
+	headerWidth = 10
 	noteWidth   = 110
 )
 
@@ -53,7 +53,7 @@ func (t Table) grid() grid {
 }
 
 // grid puts numbers that belong together into one column.
-func (s Statistics) grid() grid {
+func (s *Statistics) grid() grid {
 	g := grid{left: 2, head: []string{"Dice of", "Training", "Cases", "Median [quartiles]", "Worst", "Difference [95 % CI]", "W/T/L", "Effect", "p", "Holm"}}
 	for i, r := range s.Rows {
 		text := map[string]string{}
@@ -61,18 +61,30 @@ func (s Statistics) grid() grid {
 			text[c.ID] = r.Cells[k].Text
 		}
 		label := r.Label
-		if label == "" {
+		switch {
+		case r.Unseen:
+			label = "mean, unseen"
+		case label == "":
 			label = "mean"
 		}
-		g.rows = append(g.rows, line{i > 0 && r.Label != s.Rows[i-1].Label && r.ID != s.Rows[i-1].ID, []string{
+		g.rows = append(g.rows, line{i > 0 && r.Scope != s.Rows[i-1].Scope && r.ID != s.Rows[i-1].ID, []string{
 			label, r.Name, text["cases"],
 			bracketed(text["median"], text["quartile_low"], text["quartile_high"]), text["worst"],
 			bracketed(text["case_difference"], text["ci_low"], text["ci_high"]),
 			outcomes(text["wins"], text["ties"], text["losses"]), text["effect"], text["p"], text["p_holm"],
 		}})
 	}
+	if !s.inPairs() {
+		g.head = g.head[:alone]
+		for i := range g.rows {
+			g.rows[i].texts = g.rows[i].texts[:alone]
+		}
+	}
 	return g
 }
+
+// alone is the number of a grid's columns that describe a training by itself.
+const alone = 5
 
 // bracketed is a number with two around it, where there are any.
 func bracketed(middle, low, high string) string {
@@ -136,8 +148,10 @@ func (g grid) terminal(w io.Writer) error {
 	out.Header(wrapped(g.head, headerWidth))
 	for _, l := range g.rows {
 		texts := slices.Clone(l.texts)
-		name, trained, _ := strings.Cut(texts[0], ", ") // what is named, and how it was trained
-		texts[0] = strings.TrimSpace(wrap(name, nameWidth) + "\n" + wrap(trained, nameWidth))
+		if g.left == 1 { // what is named, and on another line how it was trained
+			name, trained, _ := strings.Cut(texts[0], ", ")
+			texts[0] = strings.TrimSpace(wrap(name, nameWidth) + "\n" + wrap(trained, nameWidth))
+		}
 		if l.apart {
 			out.Append(make([]string, len(texts)))
 		}
@@ -218,7 +232,7 @@ func (r Report) JSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// WriteAll writes report.md, report.csv, report.json and report.tex into a folder; each
+// WriteAll writes report.md, report.csv, report.json, report.tex and cases.csv into a folder; each
 // appears whole or not at all. It returns their paths.
 func (r Report) WriteAll(dir string) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -228,7 +242,7 @@ func (r Report) WriteAll(dir string) ([]string, error) {
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer) error
-	}{{"report.md", r.Markdown}, {"report.csv", r.CSV}, {"report.json", r.JSON}, {"report.tex", r.TeX}} {
+	}{{"report.md", r.Markdown}, {"report.csv", r.CSV}, {"report.json", r.JSON}, {"report.tex", r.TeX}, {"cases.csv", r.CasesCSV}} {
 		var b bytes.Buffer
 		if err := f.write(&b); err != nil {
 			return nil, fmt.Errorf("report: %s: %w", f.name, err)

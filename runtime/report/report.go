@@ -21,6 +21,8 @@ type Report struct {
 	Experiment string  `json:"experiment"`
 	Tables     []Table `json:"tables"`          // one per data set, in the plan's order
 	Ranks      *Table  `json:"ranks,omitempty"` // over all data sets, where there are several
+
+	Cases []CaseDice `json:"-"` // cases.csv
 }
 
 // Table compares trainings on one data set.
@@ -31,6 +33,7 @@ type Table struct {
 	Rows       []Row       `json:"rows"` // baselines, incumbents, published
 	Notes      []string    `json:"notes"`
 	Statistics *Statistics `json:"statistics,omitempty"` // nil: no training has all its folds
+	Scopes     []Scope     `json:"scopes,omitempty"`     // of statistics, whether or not there are any yet
 }
 
 // Column is one quantity. Its ID is stable; what belongs to one label or data
@@ -82,6 +85,7 @@ func New(p *plan.Plan, events []journal.Event) (Report, error) {
 		trainings := gather(p, d, events)
 		all = append(all, trainings)
 		r.Tables = append(r.Tables, table(p, d, events, trainings, literature))
+		r.Cases = append(r.Cases, caseDice(d, foreground(d, trainings), trainings)...)
 	}
 	r.Ranks = ranks(p, all)
 	return r, nil
@@ -114,6 +118,7 @@ func table(p *plan.Plan, d plan.Dataset, events []journal.Event, trainings []tra
 		Title:   fmt.Sprintf("%s: Dice on %s, %s", d.Name, validation(p, trainings), over(p.Folds)),
 		Dataset: d.Name, Columns: columns(p, labels),
 		Statistics: statistics(p, labels, trainings),
+		Scopes:     compared(p, labels),
 	}
 	against := reference(p, trainings)
 	for _, tr := range trainings {
@@ -142,7 +147,10 @@ func columns(p *plan.Plan, labels []string) []Column {
 			against = label(b)
 		}
 	}
-	out = append(out, Column{"difference", "Against " + against}, Column{"folds", "Folds"}, Column{"epochs", "Epochs"}, Column{"hours", "Hours"}, Column{"search_hours", "Search hours"})
+	out = append(out, Column{"difference", "Against " + against}, Column{"folds", "Folds"}, Column{"epochs", "Epochs"}, Column{"hours", "Hours"})
+	if len(p.Studies) > 0 {
+		out = append(out, Column{"search_hours", "Search hours"})
+	}
 	if p.Cost == plan.CostModel {
 		out = append(out, Column{"pflop", "PFLOP"})
 	}
@@ -152,7 +160,7 @@ func columns(p *plan.Plan, labels []string) []Column {
 // validation says how many cases a complete training is judged by, once one is.
 func validation(p *plan.Plan, trainings []training) string {
 	for _, t := range trainings {
-		if n := len(t.cases("")); n > 0 && t.complete(p) {
+		if n := len(t.cases("", p.Folds)); n > 0 && t.complete(p) {
 			return plural(n, "validation case")
 		}
 	}

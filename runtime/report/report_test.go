@@ -39,7 +39,7 @@ func example() (*plan.Plan, []journal.Event) {
 		},
 		Training:  plan.Training{ValidateWith: "final"},
 		Baselines: []plan.Baseline{{Name: "nnunet/Conv", Planner: nnunet.ConvPlanner}, {Name: "nnunet/ResEncM", Planner: nnunet.ResEncMPlanner}},
-		Studies:   []plan.Study{{Name: "hpo", Folds: []int{0}}, {Name: "wide|hpo", Folds: []int{0}}},
+		Studies:   []plan.Study{{Name: "hpo", Folds: []int{0}, Rungs: []plan.Rung{{Epochs: 4, Trials: 3}, {Epochs: 40, Trials: 1}}}, {Name: "wide|hpo", Folds: []int{0}, Rungs: []plan.Rung{{Epochs: 40, Trials: 2}}}},
 		Report:    plan.Report{Against: "nnunet/Conv", Published: true},
 	}
 	fold := func(n int, hours float64, epochs int, dice ...float64) journal.FoldResult {
@@ -96,7 +96,7 @@ func build(t *testing.T, p *plan.Plan, events []journal.Event) Report {
 func TestRenderings(t *testing.T) {
 	r := build(t, func() *plan.Plan { p, _ := example(); return p }(), func() []journal.Event { _, e := example(); return e }())
 	for name, write := range map[string]func(io.Writer) error{
-		"report.txt": r.Terminal, "report.md": r.Markdown, "report.csv": r.CSV, "report.json": r.JSON, "report.tex": r.TeX,
+		"report.txt": r.Terminal, "report.md": r.Markdown, "report.csv": r.CSV, "report.json": r.JSON, "report.tex": r.TeX, "cases.csv": r.CasesCSV,
 	} {
 		var b bytes.Buffer
 		if err := write(&b); err != nil {
@@ -245,7 +245,7 @@ func TestRenderingsAgree(t *testing.T) {
 	p, events := example()
 	dir := filepath.Join(t.TempDir(), "run")
 	paths, err := build(t, p, events).WriteAll(dir)
-	if err != nil || len(paths) != 4 {
+	if err != nil || len(paths) != 5 {
 		t.Fatal(paths, err)
 	}
 	text := map[string]string{}

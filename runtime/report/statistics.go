@@ -22,10 +22,55 @@ type Statistics struct {
 
 // Comparison is one training's cases under one label.
 type Comparison struct {
-	ID    string `json:"id"` // of the table's row
-	Name  string `json:"name"`
-	Label string `json:"label"` // "": a case's mean over the labels it has a score of
+	ID   string `json:"id"` // of the table's row
+	Name string `json:"name"`
+	Scope
 	Cells []Cell `json:"cells"` // in the order of Columns
+}
+
+// Scope is what statistics are of.
+type Scope struct {
+	Label  string `json:"label"`            // "": a case's mean over the labels it has a score of
+	Unseen bool   `json:"unseen,omitempty"` // only folds by which no study chose its incumbent
+}
+
+// column is a quantity's column of CSV.
+func (s Scope) column(quantity string) string {
+	if s.Unseen {
+		quantity += "_unseen"
+	}
+	return under(quantity, s.Label)
+}
+
+// compared lists what a table's statistics are of. Of a single label the mean
+// is that label's. Where studies chose by some of the folds, the others are
+// looked at by themselves too, as only these tell what a choice is worth.
+func compared(p *plan.Plan, labels []string) []Scope {
+	out := []Scope{{}}
+	if folds := unseen(p); len(folds) > 0 && len(folds) < len(p.Folds) {
+		out = append(out, Scope{Unseen: true})
+	}
+	if len(labels) > 1 {
+		for _, l := range labels {
+			out = append(out, Scope{Label: l})
+		}
+	}
+	return out
+}
+
+// unseen are the plan's folds that no study chose by.
+func unseen(p *plan.Plan) []int {
+	return slices.DeleteFunc(slices.Clone(p.Folds), func(fold int) bool {
+		return slices.ContainsFunc(p.Studies, func(s plan.Study) bool { return slices.Contains(s.Folds, fold) })
+	})
+}
+
+// folds are those of a scope.
+func (s Scope) folds(p *plan.Plan) []int {
+	if s.Unseen {
+		return unseen(p)
+	}
+	return p.Folds
 }
 
 // statisticColumns are those of every Statistics. All from "case_difference" on
@@ -46,15 +91,15 @@ func statistics(p *plan.Plan, labels []string, trainings []training) *Statistics
 	}
 	s := &Statistics{Title: "Over cases", Columns: statisticColumns, Notes: []string{}}
 	unpaired := 0
-	for _, label := range compared(labels) {
-		rows, left := compare(p, label, trainings, against)
+	for _, of := range compared(p, labels) {
+		rows, left := compare(p, of, trainings, against)
 		s.Rows = append(s.Rows, rows...)
 		unpaired = max(unpaired, left)
 	}
 	if len(s.Rows) == 0 {
 		return nil
 	}
-	if against != nil && len(trainings) > 1 {
+	if s.inPairs() {
 		s.Title += ", and in pairs against " + against.label
 		s.Notes = append(s.Notes, method(s))
 		if text := favoured(p, trainings); text != "" {
@@ -67,33 +112,32 @@ func statistics(p *plan.Plan, labels []string, trainings []training) *Statistics
 	return s
 }
 
-// compared lists what statistics are of: a case's mean, "", and each label. Of a
-// single label the mean is that label's.
-func compared(labels []string) []string {
-	if len(labels) < 2 {
-		return []string{""}
-	}
-	return append([]string{""}, labels...)
+// inPairs says whether anything is compared.
+func (s *Statistics) inPairs() bool {
+	return slices.ContainsFunc(s.Rows, func(c Comparison) bool { return c.Cells[slices.IndexFunc(s.Columns, difference)].Value != nil })
 }
+
+func difference(c Column) bool { return c.ID == "case_difference" }
 
 // compare makes the rows of one label, and says how many cases at most had no
 // partner.
-func compare(p *plan.Plan, label string, trainings []training, against *training) (rows []Comparison, unpaired int) {
+func compare(p *plan.Plan, of Scope, trainings []training, against *training) (rows []Comparison, unpaired int) {
+	folds := of.folds(p)
 	var results []evaluate.Comparison
-	var of []string // IDs
 	for _, t := range trainings {
-		scores := t.cases(label)
+		scores := t.cases(of.Label, folds)
 		if !t.complete(p) || len(scores) == 0 {
 			continue
 		}
 		c := evaluate.ComparePairs(nil)
 		if against != nil && against.id != t.id {
-			differences := pairs(scores, against.cases(label))
+			theirs := against.cases(of.Label, folds)
+			differences := pairs(scores, theirs)
 			c = evaluate.ComparePairs(differences)
-			unpaired = max(unpaired, len(scores)-len(differences), len(against.cases(label))-len(differences))
+			unpaired = max(unpaired, len(scores)-len(differences), len(theirs)-len(differences))
 		}
-		results, of = append(results, c), append(of, t.id)
-		rows = append(rows, Comparison{ID: t.id, Name: t.label, Label: label, Cells: spread(scores)})
+		results = append(results, c)
+		rows = append(rows, Comparison{t.id, t.label, of, spread(scores)})
 	}
 	var tests []float64
 	for _, c := range results {
@@ -133,11 +177,12 @@ type caseID struct {
 	name string
 }
 
-// cases gives the training's scores, case by case: of a label, or, for "", the
-// mean over the labels that have a score in the case. What has none is left out.
-func (t training) cases(label string) map[caseID]float64 {
+// cases gives the training's scores in folds, case by case: of a label, or, for
+// "", the mean over the labels that have a score in the case. What has none is
+// left out.
+func (t training) cases(label string, folds []int) map[caseID]float64 {
 	out := map[caseID]float64{}
-	for _, fold := range t.numbers() {
+	for _, fold := range folds {
 		for _, c := range t.folds[fold].Cases {
 			v := score(c.Dice, label)
 			if label == "" {
@@ -218,13 +263,17 @@ func favoured(p *plan.Plan, trainings []training) string {
 		}
 		byFolds[key] = append(byFolds[key], s.Name)
 	}
+	elsewhere := ""
+	if folds := unseen(p); len(folds) > 0 {
+		elsewhere = "; \"mean, unseen\" is of the other folds alone (" + list(folds) + ")"
+	}
 	var out []string
 	for _, folds := range order {
 		noun := "fold"
 		if strings.Contains(folds, ",") {
 			noun = "folds"
 		}
-		out = append(out, fmt.Sprintf("The configuration of %s was chosen by its Dice on %s %s, so the difference there is optimistic.", strings.Join(byFolds[folds], " and of "), noun, folds))
+		out = append(out, fmt.Sprintf("The configuration of %s was chosen by its Dice on %s %s, so the difference there is optimistic%s.", strings.Join(byFolds[folds], " and of "), noun, folds, elsewhere))
 	}
 	return strings.Join(out, " ")
 }

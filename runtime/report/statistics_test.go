@@ -1,8 +1,10 @@
 package report
 
 import (
+	"encoding/csv"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -68,8 +70,13 @@ func shifted(better ...float64) *journal.TrialResult {
 
 func statistic(t *testing.T, table Table, id, label string) map[string]string {
 	t.Helper()
+	return statisticOf(t, table, id, Scope{Label: label})
+}
+
+func statisticOf(t *testing.T, table Table, id string, of Scope) map[string]string {
+	t.Helper()
 	for _, r := range table.Statistics.Rows {
-		if r.ID == id && r.Label == label {
+		if r.ID == id && r.Scope == of {
 			out := map[string]string{}
 			for i, c := range table.Statistics.Columns {
 				out[c.ID] = r.Cells[i].Text
@@ -77,7 +84,7 @@ func statistic(t *testing.T, table Table, id, label string) map[string]string {
 			return out
 		}
 	}
-	t.Fatalf("no statistics of %s, label %q", id, label)
+	t.Fatalf("no statistics of %s, %+v", id, of)
 	return nil
 }
 
@@ -107,18 +114,21 @@ func TestStatistics(t *testing.T) {
 	// Over both labels every difference is halved.
 	expect(t, "y mean", statistic(t, table, "y", ""), map[string]string{"case_difference": "+0.0150", "p": "0.0312"})
 	expect(t, "y b", statistic(t, table, "y", "b"), map[string]string{"ties": "7", "p": "1", "effect": "0.00", "ci_low": "0.0000"})
+	// Fold 1, by which nothing was chosen, has the cases 2, 4 and 6.
+	expect(t, "x unseen", statisticOf(t, table, "x", Scope{Unseen: true}), map[string]string{"cases": "3", "case_difference": "+0.0200", "p": dash})
 	notes := strings.Join(table.Statistics.Notes, "\n")
-	if !strings.Contains(notes, "of x and of y was chosen by its Dice on fold 0") || strings.Contains(notes, "Fewer than") {
+	if !strings.Contains(notes, `of x and of y was chosen by its Dice on fold 0, so the difference there is optimistic; "mean, unseen" is of the other folds alone (1).`) {
 		t.Error(notes)
 	}
 }
 
 func TestFewCasesHaveNoP(t *testing.T) {
 	p, events := contest(shifted(0, 0, 0, 0, 0), shifted(1, 2, 3, 4, 5), shifted(1, 1, 1, 1, 1), "D")
+	p.Studies[0].Folds = p.Folds // nothing is unseen
 	table := build(t, p, events).Tables[0]
 	expect(t, "x", statistic(t, table, "x", "a"), map[string]string{
 		"cases": "5", "case_difference": "+0.0300", "ci_low": dash, "ci_high": dash, "wins": "5", "p": dash, "p_holm": dash})
-	if notes := strings.Join(table.Statistics.Notes, "\n"); !strings.Contains(notes, "Fewer than 6 cases (here 5)") {
+	if notes := strings.Join(table.Statistics.Notes, "\n"); !strings.Contains(notes, "Fewer than 6 cases (here 5)") || strings.Contains(notes, "unseen") {
 		t.Error(notes)
 	}
 }
@@ -190,6 +200,38 @@ func TestFriedmanNote(t *testing.T) {
 	notes := strings.Join(build(t, p, events).Ranks.Notes, "\n")
 	if !strings.Contains(notes, "chi-squared 12 with 2 degrees of freedom, p 0.00248") {
 		t.Error(notes)
+	}
+}
+
+// A statistician who starts from cases.csv finds the table's mean.
+func TestCasesGiveTheTable(t *testing.T) {
+	one := shifted(1, 2, 3, 4, 5)
+	one.Folds[0].Cases[1].Dice["b"] = evaluate.Missing()
+	p, events := contest(shifted(0, 0, 0, 0), one, shifted(1, 1), "D")
+	r := build(t, p, events)
+	var b strings.Builder
+	if err := r.CasesCSV(&b); err != nil {
+		t.Fatal(err)
+	}
+	records, err := csv.NewReader(strings.NewReader(b.String())).ReadAll()
+	if err != nil || len(records) != 1+2*(4+5+2) {
+		t.Fatal(len(records), err)
+	}
+	sum, n, empty := 0.0, 0, 0
+	for _, c := range records[1:] {
+		if c[2] == "x" && c[5] == "a" {
+			v, err := strconv.ParseFloat(c[6], 64)
+			if err != nil {
+				t.Fatal(c, err)
+			}
+			sum, n = sum+v, n+1
+		}
+		if c[6] == "" {
+			empty++
+		}
+	}
+	if n != 5 || math.Abs(sum/5-0.53) > 1e-9 || empty != 1 {
+		t.Errorf("mean %v over %d, %d missing", sum/5, n, empty)
 	}
 }
 

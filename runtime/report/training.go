@@ -135,8 +135,10 @@ func (t training) row(p *plan.Plan, labels []string, against *training) Row {
 		folds(len(t.folds), len(p.Folds)),
 		count(mean(t.each(func(f journal.FoldResult) float64 { return float64(f.Cost.Epochs) }))),
 		significant(mean(t.each(func(f journal.FoldResult) float64 { return float64(f.Cost.Hours) }))),
-		significant(t.search),
 	)
+	if len(p.Studies) > 0 {
+		r.Cells = append(r.Cells, significant(t.search))
+	}
 	if p.Cost == plan.CostModel {
 		r.Cells = append(r.Cells, significant(mean(t.each(func(f journal.FoldResult) float64 { return f.Cost.FLOPs / 1e15 }))))
 	}
