@@ -59,7 +59,7 @@ defaults. The same command run again continues where it was.`,
 	}
 	f.bind(root)
 	root.AddCommand(f.runCommand())
-	root.AddCommand(f.vetCommand(), fmtCommand(), f.planCommand())
+	root.AddCommand(initCommand(), f.vetCommand(), fmtCommand(), f.planCommand())
 	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand(), f.reportCommand())
 	root.AddCommand(f.doctorCommand(), versionCommand(), manCommand(), workerCommand())
 	return root

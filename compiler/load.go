@@ -123,7 +123,7 @@ func configure(file string, tags map[string]string) (*cueload.Config, error) {
 	}
 	if root == "" {
 		root = dir
-		c.Overlay[filepath.Join(root, "cue.mod", "module.cue")] = cueload.FromString("module: \"runspec.local@v0\"\nlanguage: version: \"v0.17.0\"\n")
+		c.Overlay[filepath.Join(root, "cue.mod", "module.cue")] = cueload.FromString(localModule)
 	}
 	c.ModuleRoot = root
 	return c, fs.WalkDir(language.Files, ".", func(p string, d fs.DirEntry, err error) error {
