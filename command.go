@@ -60,7 +60,7 @@ defaults. The same command run again continues where it was.`,
 	f.bind(root)
 	root.AddCommand(f.runCommand())
 	root.AddCommand(initCommand(), f.vetCommand(), fmtCommand(), f.planCommand())
-	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand(), f.reportCommand())
+	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand(), f.unlockCommand(), f.reportCommand())
 	root.AddCommand(f.doctorCommand(), versionCommand(), manCommand(), workerCommand())
 	return root
 }
@@ -75,6 +75,8 @@ func (f *flags) bind(cmd *cobra.Command) {
 	p.StringVar(&f.options.RunDir, "run-dir", "", "folder of the run (default runs/NAME)")
 	p.IntVar(&f.options.Workers, "workers", runtime.NumCPU(), "trainings at once")
 	p.IntVar(&f.options.Threads, "threads", runtime.NumCPU(), "processors in all; changes no result")
+	p.Var((*seconds)(&f.options.Limits.Timeout), "timeout", "time that one training may take, such as 2h (default the spec's)")
+	p.Var((*size)(&f.options.Limits.Memory), "memory", "memory that one training's process may hold, such as 12GiB (default the spec's)")
 	p.StringVar(&f.diagnostics, "diagnostics", "text", "how mistakes in a spec are shown: text, or on the standard output json, github, sarif")
 	p.StringVar(&f.progress, "progress", "auto", "auto, tty, plain or none")
 }
@@ -141,7 +143,7 @@ func reason(e journal.Event) string {
 	if execute.Cause(e.Cause).Final() {
 		return e.Cause + ", the training diverged; it counts as a failed trial"
 	}
-	return e.Cause + "; worker.log in the trial's folder tells more, the same command tries it again"
+	return fmt.Sprintf("%s, attempt %d; worker.log in the trial's folder tells more, the same command tries it again", e.Cause, e.Attempt)
 }
 
 func (f *flags) mode() (progress.Mode, error) {

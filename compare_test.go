@@ -9,11 +9,11 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"runspec/runtime/journal"
+	"runspec/runtime/lease"
 	comparison "runspec/runtime/report"
 )
 
@@ -87,27 +87,24 @@ func torn(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// hold takes a lock as another process would, until release.
+// hold takes a run directory's lease as another process would, until release.
 func hold(ts *testscript.TestScript, neg bool, args []string) {
-	arguments(ts, neg, args, 1, "hold FILE")
-	lock := flock.New(ts.MkAbs(args[0]))
-	ok, err := lock.TryLock()
+	arguments(ts, neg, args, 1, "hold DIR")
+	l, err := lease.Acquire(ts.MkAbs(args[0]), lease.Options{})
 	ts.Check(err)
-	if !ok {
-		ts.Fatalf("%s is locked already", args[0])
-	}
-	held.Store(ts.Getenv("WORK"), lock)
-	ts.Defer(func() { lock.Unlock() })
+	free := sync.OnceValue(l.Release)
+	held.Store(ts.Getenv("WORK"), free)
+	ts.Defer(func() { free() })
 }
 
-// held are the scripts' locks, by their folders.
+// held release the scripts' leases, by their folders.
 var held sync.Map
 
-// release gives the lock back.
+// release gives the lease back.
 func release(ts *testscript.TestScript, neg bool, args []string) {
-	lock, ok := held.Load(ts.Getenv("WORK"))
+	free, ok := held.Load(ts.Getenv("WORK"))
 	if !ok {
 		ts.Fatalf("nothing is held")
 	}
-	ts.Check(lock.(*flock.Flock).Unlock())
+	ts.Check(free.(func() error)())
 }

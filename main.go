@@ -14,6 +14,7 @@ import (
 
 	"runspec/compiler/diag"
 	"runspec/runtime/journal"
+	"runspec/runtime/lease"
 
 	run "runspec/runtime"
 )
@@ -90,9 +91,9 @@ func report(err error, format string) int {
 	switch {
 	case errors.Is(err, run.ErrOtherPlan):
 		return exitMismatch
-	case errors.Is(err, journal.ErrLocked):
+	case errors.As(err, new(*lease.HeldError)), errors.Is(err, lease.ErrLost), errors.Is(err, journal.ErrLocked):
 		return exitLocked
-	case errors.Is(err, errFailures):
+	case errors.Is(err, errFailures), errors.Is(err, run.ErrTooManyFailures):
 		return exitFailures
 	}
 	return exitError

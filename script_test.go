@@ -35,6 +35,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"fresh":      fresh,
 	"stop-after": stopAfter,
 	"childless":  childless,
+	"tidy":       tidy,
 }
 
 // arguments checks how many words a command was given.

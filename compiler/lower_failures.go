@@ -1,9 +1,6 @@
 package compiler
 
 import (
-	"math"
-	"strconv"
-	"strings"
 	"time"
 
 	"runspec/compiler/diag"
@@ -53,29 +50,15 @@ func (l *lowering) seconds(n node) float64 {
 	return d.Seconds()
 }
 
-// units of memory, by suffix; the longer ones first.
-var units = []struct {
-	suffix string
-	bytes  float64
-}{
-	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
-	{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
-}
-
 // bytes reads an amount of memory; 0 where there is none.
 func (l *lowering) bytes(n node) int {
 	text, ok := n.text()
 	if !ok {
 		return 0
 	}
-	for _, u := range units {
-		if number, found := strings.CutSuffix(text, u.suffix); found {
-			x, err := strconv.ParseFloat(number, 64)
-			if b := math.Round(x * u.bytes); err == nil && b >= 1 && b < 1<<62 {
-				return int(b)
-			}
-		}
+	b, err := plan.ParseSize(text)
+	if err != nil {
+		l.add(n, diag.OutOfBounds, "Amount of memory out of bounds", "%s is no amount that can be counted. Write one such as \"800MB\" or \"12GiB\".", text)
 	}
-	l.add(n, diag.OutOfBounds, "Amount of memory out of bounds", "%s is no amount that can be counted. Write one such as \"800MB\" or \"12GiB\".", text)
-	return 0
+	return b
 }

@@ -10,7 +10,7 @@ import (
 
 	"runspec/compiler/plan"
 	"runspec/runtime/durable"
-	"runspec/runtime/journal"
+	"runspec/runtime/lease"
 )
 
 // ErrOtherPlan is a run directory that holds a run of another plan.
@@ -167,12 +167,8 @@ func setAside(o Options) error {
 	if _, err := os.Lstat(filepath.Join(o.RunDir, planFile)); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	j, err := journal.Open(filepath.Join(o.RunDir, "journal.jsonl"))
-	if errors.Is(err, journal.ErrLocked) {
+	if _, _, err := lease.Unlock(o.RunDir, false); err != nil { // somebody is at work there
 		return err
-	}
-	if err == nil { // a damaged one is set aside too
-		defer j.Close()
 	}
 	for n := 1; ; n++ {
 		name := fmt.Sprintf("%s.old-%d", o.RunDir, n)

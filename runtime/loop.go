@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -37,16 +36,28 @@ func (s *studies) execute(ctx context.Context, j *journal.Journal, o Options) er
 			if err := s.settle(j); err != nil {
 				return err
 			}
+			if err := s.bearable(); err != nil {
+				return err
+			}
 			if err := s.launch(ctx, j, o, running, &group, results); err != nil {
 				return err
 			}
-			if len(running) == 0 {
-				return ctx.Err()
+			wait := s.untilRetry(o, running)
+			if len(running) == 0 && (wait == nil || ctx.Err() != nil) {
+				return context.Cause(ctx)
 			}
-			e := <-results
-			delete(running, s.key(e.task))
-			if err := s.record(ctx, j, o, e); err != nil {
-				return err
+			stopped := ctx.Done()
+			if len(running) > 0 { // their workers hear of it, and end
+				stopped = nil
+			}
+			select {
+			case e := <-results:
+				delete(running, s.key(e.task))
+				if err := s.record(ctx, j, o, e); err != nil {
+					return err
+				}
+			case <-wait:
+			case <-stopped:
 			}
 		}
 	}()
@@ -68,14 +79,14 @@ func (s *studies) launch(ctx context.Context, j *journal.Journal, o Options, run
 		if len(running) >= o.Workers {
 			return nil
 		}
-		if running[s.key(t)] {
+		if running[s.key(t)] || s.resting(t) {
 			continue
 		}
 		job, err := s.job(t, o, max(1, o.Threads/busy))
 		if err != nil {
 			return err
 		}
-		if err := s.append(j, t.event(s.plan, journal.Start)); err != nil {
+		if err := s.append(j, s.startEvent(t)); err != nil {
 			return err
 		}
 		running[s.key(t)] = true
@@ -101,10 +112,6 @@ func (s *studies) append(j *journal.Journal, e journal.Event) error {
 	return nil
 }
 
-// patience is how often a training is begun again whose worker ended without a
-// word: that may have been chance, where an error it tells of is not.
-const patience = 2
-
 // record journals what a training came to.
 func (s *studies) record(ctx context.Context, j *journal.Journal, o Options, e ended) error {
 	if e.err == nil {
@@ -112,28 +119,13 @@ func (s *studies) record(ctx context.Context, j *journal.Journal, o Options, e e
 		return s.append(j, s.foldEvent(e.task, e.job, e.result))
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	var f *execute.Failure
 	if !errors.As(e.err, &f) {
 		return e.err
 	}
-	message := strings.TrimPrefix(f.Message, e.job.Name+": ")
-	if f.Cause == execute.Lost && s.lost[s.key(e.task)] < patience {
-		s.lost[s.key(e.task)]++
-		o.Progress.End(e.job.Name, message+"; trying again")
-		return nil
-	}
-	o.Progress.End(e.job.Name, "failed: "+message)
-	event := e.task.event(s.plan, journal.Failure)
-	event.Cause = string(f.Cause)
-	if err := s.append(j, event); err != nil {
-		return err
-	}
-	if f.Cause == execute.BadData { // every other trial would fail of it too
-		return f
-	}
-	return nil
+	return s.react(j, o, e, f)
 }
 
 // settle writes the results of trials whose folds are all done. It is asked

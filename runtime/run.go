@@ -35,6 +35,8 @@ type Options struct {
 	Progress *progress.Progress
 	Train    Trainer // default: a process per job
 
+	Limits plan.Limits // of one training, in the place of the plan's where they are not zero
+
 	// What may happen to a run directory that another plan was run in.
 	ExtendBudget bool // go on with more epochs, trials, rungs or folds
 	WarmStart    bool // go on with a larger space, or with more studies, baselines or data sets
@@ -66,11 +68,23 @@ func Run(ctx context.Context, p *plan.Plan, o Options) (Outcome, error) {
 	if err := os.MkdirAll(o.RunDir, 0o755); err != nil {
 		return out, fmt.Errorf("the run directory cannot be made: %w; choose another with --run-dir", err)
 	}
+	held, run, release, err := own(ctx, o)
+	if err != nil {
+		return out, err
+	}
+	out, err = proceed(run, p, o, held.Check)
+	return out, lost(run, errors.Join(err, release()))
+}
+
+// proceed is Run in a directory that is ours as long as check gives no error.
+func proceed(ctx context.Context, p *plan.Plan, o Options, check func() error) (Outcome, error) {
+	out := Outcome{RunDir: relative(o.RunDir)}
 	j, err := journal.Open(filepath.Join(o.RunDir, "journal.jsonl"))
 	if err != nil {
 		return out, unwritable(err)
 	}
 	defer j.Close()
+	j.Check = check
 	if p, err = claim(p, o, len(j.Events) == 0); err != nil {
 		return out, err
 	}
@@ -116,7 +130,7 @@ func (o Options) withDefaults(p *plan.Plan) Options {
 		o.Progress = progress.New(progress.None, os.Stderr)
 	}
 	if o.Train == nil {
-		o.Train = execute.Local{}.Run
+		o.Train = execute.Local{Limits: o.limits(p)}.Run
 	}
 	return o
 }

@@ -48,6 +48,10 @@ func smallPlan() *plan.Plan {
 				Rungs: []plan.Rung{{Epochs: 4, Trials: 3}}},
 		},
 		Report: plan.Report{Against: "nnunet/Conv"},
+		Failures: plan.Failures{
+			OOM: plan.Reaction{Action: plan.Retry, Retries: 1}, NaN: plan.Reaction{Action: plan.FailTrial}, Timeout: plan.Reaction{Action: plan.FailTrial},
+			Crash: plan.Reaction{Action: plan.Retry, Retries: 2, Backoff: 0.001}, Preempted: plan.Reaction{Action: plan.Retry, Retries: 1000}, Data: plan.Reaction{Action: plan.AbortRun},
+		},
 	}
 }
 
@@ -210,9 +214,9 @@ func TestLostWorkersAreReplaced(t *testing.T) {
 	whole := tables(t, options(t, t.TempDir(), Options{}))
 	lost, begun := map[string]int{}, 0
 	again := tables(t, options(t, t.TempDir(), Options{Train: func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
-		if begun++; begun%3 == 0 && lost[j.Name] < patience {
+		if begun++; begun%3 == 0 && lost[j.Name] < 2 {
 			lost[j.Name]++
-			return train.Result{}, &execute.Failure{Cause: execute.Lost, Message: "killed"}
+			return train.Result{}, &execute.Failure{Cause: execute.Crash, Message: "killed"}
 		}
 		return pretend(ctx, j, tell)
 	}}))
@@ -225,7 +229,7 @@ func TestLostWorkersAreReplaced(t *testing.T) {
 // later results.
 func TestFaultsOfTheMachineAreTriedAgain(t *testing.T) {
 	whole := tables(t, options(t, t.TempDir(), Options{}))
-	for _, cause := range []execute.Cause{execute.Crash, execute.Lost} {
+	for _, cause := range []execute.Cause{execute.Crash, execute.OOM, execute.Timeout} {
 		dir, tried := t.TempDir(), 0
 		out, err := Run(context.Background(), smallPlan(), options(t, dir, Options{Train: func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
 			if strings.Contains(j.Name, "random-c1r0") {
@@ -237,7 +241,7 @@ func TestFaultsOfTheMachineAreTriedAgain(t *testing.T) {
 		if err != nil || len(out.Failures) != 1 || out.Failures[0].Cause != string(cause) {
 			t.Fatalf("%s: %v, failures %+v", cause, err, out.Failures)
 		}
-		if want := map[execute.Cause]int{execute.Crash: 1, execute.Lost: 1 + patience}[cause]; tried != want {
+		if want := map[execute.Cause]int{execute.Crash: 3, execute.OOM: 2, execute.Timeout: 1}[cause]; tried != want {
 			t.Errorf("%s: tried %d times, want %d", cause, tried, want)
 		}
 		if again := tables(t, options(t, dir, Options{})); again != whole {

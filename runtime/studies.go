@@ -24,11 +24,11 @@ type studies struct {
 	events  []journal.Event
 	done    map[string]journal.FoldResult // by task key
 	failed  map[string]string             // cause, by trial key
-	lost    map[string]int                // workers that ended without a word, by task key
+	retries map[string]*retries           // by task key
 }
 
 func newStudies(p *plan.Plan, data []*prepared, events []journal.Event) (*studies, error) {
-	s := &studies{plan: p, data: data, done: map[string]journal.FoldResult{}, failed: map[string]string{}, lost: map[string]int{}}
+	s := &studies{plan: p, data: data, done: map[string]journal.FoldResult{}, failed: map[string]string{}, retries: map[string]*retries{}}
 	for _, d := range p.Datasets {
 		var methods []search.Method
 		for _, study := range p.Studies {
@@ -44,7 +44,9 @@ func newStudies(p *plan.Plan, data []*prepared, events []journal.Event) (*studie
 		// What failed of the machine or its files is tried again.
 		if e.Kind != journal.Failure || execute.Cause(e.Cause).Final() {
 			s.add(e)
+			continue
 		}
+		s.forgive(e)
 	}
 	return s, nil
 }
@@ -62,6 +64,11 @@ func trialKey(dataset, approach, trial string) string {
 	return dataset + "\x00" + approach + "\x00" + trial
 }
 
+// foldKey is the key of the task that an event of one fold is about.
+func foldKey(e journal.Event) string {
+	return fmt.Sprintf("%s\x00%d", trialKey(e.Dataset, e.Baseline+e.Study, e.Trial.ID), *e.Fold)
+}
+
 func (s *studies) key(t task) string {
 	return fmt.Sprintf("%s\x00%d", trialKey(s.plan.Datasets[t.dataset].Name, t.approach(), t.trial.ID), t.fold)
 }
@@ -71,9 +78,11 @@ func (s *studies) add(e journal.Event) {
 	s.events = append(s.events, e)
 	trial := trialKey(e.Dataset, e.Baseline+e.Study, e.Trial.ID)
 	switch e.Kind {
+	case journal.Start:
+		s.begun(e)
 	case journal.FoldDone:
 		if e.Fold != nil && e.Result != nil && len(e.Result.Folds) == 1 {
-			s.done[fmt.Sprintf("%s\x00%d", trial, *e.Fold)] = e.Result.Folds[0]
+			s.done[foldKey(e)] = e.Result.Folds[0]
 		}
 	case journal.Failure:
 		s.failed[trial] = e.Cause

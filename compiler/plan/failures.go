@@ -1,5 +1,12 @@
 package plan
 
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
 // Cause says why a training ended without a result.
 type Cause string
 
@@ -15,6 +22,10 @@ const (
 
 // Causes are all causes, in the order of Failures' fields.
 var Causes = []Cause{OOM, NaN, Timeout, Crash, Preempted, BadData}
+
+// Final says whether the same training would fail of the cause again. What
+// failed of the machine or its files may not.
+func (c Cause) Final() bool { return c == NaN }
 
 // Action says what becomes of a training that failed.
 type Action string
@@ -68,4 +79,28 @@ func (f *Failures) To(c Cause) *Reaction {
 type Limits struct {
 	Timeout float64 `json:"timeout,omitempty"` // seconds of one attempt
 	Memory  int     `json:"memory,omitempty"`  // bytes resident in its worker
+}
+
+// units of memory, by suffix.
+var units = []struct {
+	suffix string
+	bytes  float64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+	{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
+}
+
+// ParseSize reads an amount of memory, such as "800MB" or "12GiB", in bytes.
+func ParseSize(text string) (int, error) {
+	for _, u := range units {
+		number, found := strings.CutSuffix(text, u.suffix)
+		if !found {
+			continue
+		}
+		x, err := strconv.ParseFloat(number, 64)
+		if b := math.Round(x * u.bytes); err == nil && b >= 1 && b < 1<<62 {
+			return int(b), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no amount of memory; write one such as 800MB or 12GiB", text)
 }

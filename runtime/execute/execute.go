@@ -13,26 +13,30 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 
+	"runspec/compiler/plan"
 	"runspec/runtime/dataset"
 	"runspec/runtime/durable"
 	"runspec/runtime/train"
 )
 
 // Cause says why a job failed.
-type Cause string
+type Cause = plan.Cause
 
-// The causes.
+// The causes: those that a spec can react to, and two that are no fault of the
+// training's.
 const (
-	NaN       Cause = "nan"
-	BadData   Cause = "data"  // the data set changed under the run
-	Crash     Cause = "crash" // any other error, told by the worker
-	Lost      Cause = "lost"  // a worker that ended without a word: killed, or by a panic
-	Cancelled Cause = "cancelled"
-)
+	OOM       = plan.OOM
+	NaN       = plan.NaN
+	Timeout   = plan.Timeout
+	Crash     = plan.Crash
+	Preempted = plan.Preempted
+	BadData   = plan.BadData
 
-// Final says whether the same job would fail of the same cause again.
-func (c Cause) Final() bool { return c == NaN }
+	Cancelled Cause = "cancelled" // we asked the worker to stop
+	Disk      Cause = "disk"      // no file can be written: no other training would fare better
+)
 
 // Failure is a job that ended without a result.
 type Failure struct {
@@ -50,10 +54,17 @@ const (
 	logFile     = "worker.log"
 )
 
+// line is what a worker says on its standard output: an epoch, or why it failed.
+type line struct {
+	Failure *Failure `json:"failure,omitempty"`
+	train.Epoch
+}
+
 // Work runs the job of a file to its end: the command `runspec worker JOB`. It
 // writes one JSON line per epoch to out, and leaves result.json or
 // failure.json beside the job.
 func Work(ctx context.Context, path string, out io.Writer) error {
+	dieWithParent()
 	dir := filepath.Dir(path)
 	if err := forget(dir); err != nil {
 		return err
@@ -63,19 +74,39 @@ func Work(ctx context.Context, path string, out io.Writer) error {
 		return err
 	}
 	lines := json.NewEncoder(out)
-	result, err := Do(ctx, job, func(e train.Epoch) { lines.Encode(e) })
+	result, err := Do(ctx, job, func(e train.Epoch) { lines.Encode(line{Epoch: e}) })
 	if err == nil {
-		return result.Write(filepath.Join(dir, resultFile))
+		if err = result.Write(filepath.Join(dir, resultFile)); err == nil {
+			return nil
+		}
+		err = failed(ctx, Crash, job, err)
 	}
 	var f *Failure
 	if !errors.As(err, &f) {
 		return err
 	}
+	lines.Encode(line{Failure: f}) // arrives on a full disk too
 	text, _ := json.MarshalIndent(f, "", " ")
 	if werr := durable.Write(filepath.Join(dir, failureFile), append(text, '\n')); werr != nil {
 		return errors.Join(err, werr)
 	}
 	return err
+}
+
+// lifeline is set for a worker whose standard input is held open by its parent,
+// to end with it.
+const lifeline = "RUNSPEC_LIFELINE"
+
+// dieWithParent ends this process when the one that started it ends, however
+// that happens.
+func dieWithParent() {
+	if os.Getenv(lifeline) == "" {
+		return
+	}
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
 }
 
 // forget removes what an earlier run of a job left.
@@ -111,8 +142,11 @@ func Do(ctx context.Context, job train.Job, tell func(train.Epoch)) (r train.Res
 }
 
 func failed(ctx context.Context, c Cause, job train.Job, err error) error {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		c = Cancelled
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EROFS):
+		c = Disk
 	}
 	return &Failure{c, fmt.Sprintf("%s: %v", job.Name, err)}
 }

@@ -86,8 +86,8 @@ func TestLocalSaysWhyAWorkerFailed(t *testing.T) {
 		cause Cause
 		says  string
 	}{
-		"silent": {Lost, "toy: the worker ended without a result"},
-		"panics": {Lost, "toy: the worker ended with exit status 2; its log is "},
+		"silent": {Crash, "toy: the worker ended without a result"},
+		"panics": {Crash, "toy: the worker ended with exit status 2; its log is "},
 		"fails":  {NaN, "it diverged"},
 		"works":  {BadData, "there is no dataset.json"},
 	} {

@@ -37,9 +37,10 @@ type Event struct {
 	Study    string       `json:"study,omitempty"`
 	Baseline string       `json:"baseline,omitempty"` // plan.Baseline's name
 	Trial    search.Trial `json:"trial"`
-	Fold     *int         `json:"fold,omitempty"`   // start and fold events of one fold
-	Result   *TrialResult `json:"result,omitempty"` // result: of all folds; fold: of that fold alone
-	Cause    string       `json:"cause,omitempty"`  // failure
+	Fold     *int         `json:"fold,omitempty"`    // start and fold events of one fold
+	Result   *TrialResult `json:"result,omitempty"`  // result: of all folds; fold: of that fold alone
+	Cause    string       `json:"cause,omitempty"`   // failure: why; start: of which failure it is the retry
+	Attempt  int          `json:"attempt,omitempty"` // start and failure: how often the fold's training was begun, this time included
 }
 
 // Cost is what one training of one fold has spent so far, the rungs below

@@ -65,5 +65,5 @@ func (p Process) State() State {
 }
 
 func (p Process) String() string {
-	return fmt.Sprintf("%s's process %d on %s (%s)", p.User, p.PID, p.Host, p.Command)
+	return fmt.Sprintf("process %d of user %s on %s (%s)", p.PID, p.User, p.Host, p.Command)
 }
