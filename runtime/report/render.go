@@ -19,7 +19,7 @@ import (
 // Where the terminal's lines wrap, in characters.
 const (
 	nameWidth   = 34 // first column
-	headerWidth = 10
+	headerWidth = 11
 	noteWidth   = 110
 )
 
