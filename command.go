@@ -30,6 +30,8 @@ type flags struct {
 	options     run.Options
 	progress    string
 	diagnostics string
+	locked      bool
+	frozen      bool
 }
 
 // command is the whole command; its flags are left in f.
@@ -59,7 +61,7 @@ defaults. The same command run again continues where it was.`,
 	}
 	f.bind(root)
 	root.AddCommand(f.runCommand())
-	root.AddCommand(initCommand(), f.vetCommand(), fmtCommand(), f.planCommand())
+	root.AddCommand(initCommand(), f.vetCommand(), fmtCommand(), f.planCommand(), f.diffCommand(), f.lockCommand())
 	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand(), f.unlockCommand(), f.reportCommand())
 	root.AddCommand(f.doctorCommand(), versionCommand(), manCommand(), workerCommand())
 	return root
@@ -77,13 +79,18 @@ func (f *flags) bind(cmd *cobra.Command) {
 	p.IntVar(&f.options.Threads, "threads", runtime.NumCPU(), "processors in all; changes no result")
 	p.Var((*seconds)(&f.options.Limits.Timeout), "timeout", "time that one training may take, such as 2h (default the spec's)")
 	p.Var((*size)(&f.options.Limits.Memory), "memory", "memory that one training's process may hold, such as 12GiB (default the spec's)")
+	p.BoolVar(&f.options.ExtendBudget, "extend-budget", false, "go on in a run directory with more epochs, trials, rungs or folds")
+	p.BoolVar(&f.options.WarmStart, "warm-start", false, "go on in a run directory with a larger space, or with more studies, baselines or data sets")
+	p.BoolVar(&f.options.Fresh, "fresh", false, "begin anew; the run directory that is there is moved aside")
+	p.BoolVar(&f.locked, "locked", false, "refuse to go on where the spec's lock is missing or says otherwise")
+	p.BoolVar(&f.frozen, "frozen", false, "as --locked, and believe the lock: read no data to check it")
 	p.StringVar(&f.diagnostics, "diagnostics", "text", "how mistakes in a spec are shown: text, or on the standard output json, github, sarif")
 	p.StringVar(&f.progress, "progress", "auto", "auto, tty, plain or none")
 }
 
 func (f *flags) runCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "run SPEC.cue",
+		Use:   "run SPEC.cue|PLAN.json",
 		Short: "Compile, plan, execute what is missing, report",
 		Args:  cobra.ExactArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
@@ -98,9 +105,18 @@ func (f *flags) compilation() compiler.Options {
 // compile compiles a spec with what its data sets' files tell.
 func (f *flags) compile(cmd *cobra.Command, path string, offline bool) (*plan.Plan, error) {
 	f.options.SpecDir = filepath.Dir(path)
+	lockPath := plan.LockPath(path)
+	lock, err := plan.ReadLock(lockPath)
+	if err != nil {
+		return nil, err
+	}
 	o := f.compilation()
-	o.Sources.Data = run.Sources(cmd.Context(), f.options, offline)
-	return compiler.Compile(path, o)
+	o.Sources = f.sources(cmd, lock, offline)
+	p, err := compiler.Compile(path, o)
+	if err != nil {
+		return nil, err
+	}
+	return p, f.checkLock(lockPath, lock, p)
 }
 
 func (f *flags) run(cmd *cobra.Command, path string) error {
@@ -109,12 +125,13 @@ func (f *flags) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	f.options.Progress = progress.New(mode, os.Stderr)
-	p, err := f.compile(cmd, path, false)
+	p, err := f.toRun(cmd, path)
 	if err != nil {
 		f.options.Progress.Close()
 		return err
 	}
 	outcome, err := run.Run(cmd.Context(), p, f.options)
+	err = errors.Join(err, f.keepLock(path, p, err))
 	f.options.Progress.Close()
 	if err != nil {
 		return err

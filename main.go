@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"runspec/compiler/diag"
+	"runspec/compiler/plan"
 	"runspec/runtime/journal"
 	"runspec/runtime/lease"
 
@@ -23,8 +24,9 @@ import (
 const (
 	exitDone        = 0
 	exitError       = 1   // an error in the spec, or any other
+	exitWork        = 2   // only with --detailed-exitcode: work to do, or a difference
 	exitFailures    = 3   // trials failed
-	exitMismatch    = 4   // the run directory is another plan's
+	exitMismatch    = 4   // run directory, saved plan or lock are another plan's
 	exitLocked      = 5   // another process runs in the run directory
 	exitInterrupted = 130 // Ctrl-C; resumable
 	exitTerminated  = 143 // SIGTERM; resumable
@@ -87,9 +89,12 @@ func report(err error, format string) int {
 			return exitError
 		}
 	}
+	if errors.Is(err, errWork) || errors.Is(err, errDifferent) {
+		return exitWork
+	}
 	fmt.Fprintln(os.Stderr, "runspec:", err)
 	switch {
-	case errors.Is(err, run.ErrOtherPlan):
+	case errors.Is(err, run.ErrOtherPlan), errors.Is(err, plan.ErrStale), errors.Is(err, plan.ErrVersion), errors.Is(err, plan.ErrLock):
 		return exitMismatch
 	case errors.As(err, new(*lease.HeldError)), errors.Is(err, lease.ErrLost), errors.Is(err, journal.ErrLocked):
 		return exitLocked

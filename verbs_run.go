@@ -177,14 +177,23 @@ func (f *flags) showCommand() *cobra.Command {
 
 // showPlan describes a plan's file, also one that can no longer be run.
 func showPlan(w io.Writer, path string, asJSON bool) error {
-	p, err := plan.Read(path)
-	switch {
-	case err != nil:
+	s, err := plan.Load(path)
+	if s.Plan == nil {
 		return err
-	case asJSON:
-		return writeJSON(w, p)
 	}
-	return p.Describe(w)
+	if asJSON {
+		return errors.Join(writeJSON(w, s.Plan), tellStale(err))
+	}
+	return errors.Join(s.Plan.Describe(w), tellStale(err))
+}
+
+// tellStale turns what hinders running a plan into a note.
+func tellStale(err error) error {
+	if errors.Is(err, plan.ErrVersion) || errors.Is(err, plan.ErrStale) {
+		fmt.Fprintln(os.Stderr, "runspec:", err)
+		return nil
+	}
+	return err
 }
 
 func (f *flags) logsCommand() *cobra.Command {

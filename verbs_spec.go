@@ -44,31 +44,6 @@ func (f *flags) none(w io.Writer) error {
 	return diag.Render(w, nil, format, diag.Options{})
 }
 
-func (f *flags) planCommand() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "plan SPEC.cue",
-		Short: "Show what a spec would do: data sets, networks, rungs, trials, epochs",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := f.compile(cmd, args[0], true)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				text, err := p.Canonical()
-				if err == nil {
-					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", text)
-				}
-				return err
-			}
-			return p.Describe(cmd.OutOrStdout())
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the plan itself, as canonical JSON")
-	return cmd
-}
-
 // formatting is what fmt does with a file that is laid out in another way.
 type formatting struct{ check, write, diff bool }
 

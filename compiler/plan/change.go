@@ -17,7 +17,11 @@ func WriteChanges(w io.Writer, changes []Change) error {
 	var b strings.Builder
 	for _, c := range changes {
 		line := fmt.Sprintf("  %s %-*s  %s", c.Kind.sign(), width, c.Path, c.values())
-		fmt.Fprintf(&b, "%s  # %s\n", strings.TrimRight(line, " "), c.Class)
+		b.WriteString(strings.TrimRight(line, " "))
+		if c.Class != "" {
+			fmt.Fprintf(&b, "  # %s", c.Class)
+		}
+		b.WriteByte('\n')
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -79,6 +79,9 @@ func (s Source) describe() string {
 	case Folder:
 		return "folder " + s.Path
 	}
+	if s.Phantom == nil { // of a plan of another version, perhaps
+		return string(s.Kind)
+	}
 	return fmt.Sprintf("phantoms, %d cases", s.Phantom.Cases)
 }
 

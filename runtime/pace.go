@@ -1,0 +1,72 @@
+package runtime
+
+import (
+	"slices"
+
+	"runspec/compiler/nnunet"
+	"runspec/compiler/plan"
+	"runspec/runtime/journal"
+	"runspec/runtime/train"
+)
+
+// Pace is how fast trainings go. The zero value knows nothing.
+type Pace struct {
+	PerFLOP float64 // seconds
+	Epoch   float64 // seconds of an epoch of the first approach
+	From    string  // where that is known from
+}
+
+// epochSeconds are the seconds that an epoch of nnU-Net took at its default
+// settings (250 training and 50 validation iterations, 3d_fullres) on an NVIDIA
+// H100 PCIe: the median over the epochs of nnU-Net 2's own logs of 1000 epochs,
+// and of these the median over five folds. Data sets by their published keys.
+var epochSeconds = map[string]map[nnunet.Planner]float64{
+	"D01": {nnunet.ConvPlanner: 55.280, nnunet.ResEncMPlanner: 49.381, nnunet.ResEncLPlanner: 181.891},
+	"D02": {nnunet.ConvPlanner: 26.513, nnunet.ResEncMPlanner: 30.090, nnunet.ResEncLPlanner: 116.435},
+	"D04": {nnunet.ConvPlanner: 5.728, nnunet.ResEncMPlanner: 29.201, nnunet.ResEncLPlanner: 90.091},
+	"D05": {nnunet.ConvPlanner: 18.638, nnunet.ResEncMPlanner: 24.783, nnunet.ResEncLPlanner: 82.231},
+	"D09": {nnunet.ConvPlanner: 21.008, nnunet.ResEncMPlanner: 25.627, nnunet.ResEncLPlanner: 73.140},
+	"D10": {nnunet.ConvPlanner: 20.626, nnunet.ResEncMPlanner: 26.572, nnunet.ResEncLPlanner: 73.679},
+}
+
+// pace is measured in the run, on this data set or else on the others; else
+// scaled by FLOPs from what was published of the data set. Validation
+// iterations are taken to be in proportion.
+func (s *studies) pace(d plan.Dataset) (Pace, error) {
+	for _, name := range []string{d.Name, ""} {
+		if perFLOP := measured(s.events, name); perFLOP > 0 {
+			return Pace{PerFLOP: perFLOP, From: "measured in this run"}, nil
+		}
+	}
+	for _, planner := range []nnunet.Planner{nnunet.ConvPlanner, nnunet.ResEncMPlanner, nnunet.ResEncLPlanner} {
+		seconds, known := epochSeconds[d.Published][planner]
+		if !known || !slices.Contains(s.plan.Planners(), planner) {
+			continue
+		}
+		n, c, err := network(plan.Training{}, d, planner)
+		if err != nil {
+			return Pace{}, err
+		}
+		flops, err := train.Cost(n, c, 250)
+		return Pace{PerFLOP: seconds / flops, From: "published for an NVIDIA H100 PCIe, scaled by FLOPs"}, err
+	}
+	return Pace{}, nil
+}
+
+// measured is the mean over the trainings that have ended, of the named data
+// set or of all; 0 where there are none.
+func measured(events []journal.Event, dataset string) float64 {
+	var hours, flops float64
+	for _, e := range events {
+		if e.Kind != journal.FoldDone || e.Result == nil || dataset != "" && e.Dataset != dataset {
+			continue
+		}
+		for _, f := range e.Result.Folds {
+			hours, flops = hours+float64(f.Cost.Hours), flops+f.Cost.FLOPs
+		}
+	}
+	if flops == 0 {
+		return 0
+	}
+	return hours * 3600 / flops
+}
