@@ -13,6 +13,7 @@ import (
 // reportCommand prints a run's tables again.
 func (f *flags) reportCommand() *cobra.Command {
 	var format, out string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "report SPEC.cue|DIR",
 		Short: "Print a run's tables and statistics, also while it is under way",
@@ -32,6 +33,9 @@ is runs/NAME unless --run-dir says otherwise.`,
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				format = "json"
+			}
 			write, err := rendering(r, format)
 			if err != nil {
 				return err
@@ -47,6 +51,8 @@ is runs/NAME unless --run-dir says otherwise.`,
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "terminal", "terminal, md, csv, json, tex or cases")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "the same as --format json")
+	cmd.MarkFlagsMutuallyExclusive("json", "format")
 	cmd.Flags().StringVar(&out, "out", "", "folder to write report.md, report.csv, report.json, report.tex and cases.csv to as well")
 	return cmd
 }
