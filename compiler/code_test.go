@@ -1,17 +1,22 @@
 package compiler
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"runspec/compiler/diag"
 )
 
-// TestCodes compiles the example in each code's comment.
+// TestCodes compiles the example in each code's comment, and compares what is
+// told with the golden file.
 func TestCodes(t *testing.T) {
+	var told strings.Builder
 	without := []string{"UnknownTag", "BadSetting", "Unreadable", "Internal"}
 	for _, c := range diag.Rules() {
 		t.Run(c.Name, func(t *testing.T) {
@@ -21,8 +26,10 @@ func TestCodes(t *testing.T) {
 				}
 				return
 			}
-			_, err := Compile(write1(t, wrap(c.Example)), Options{})
+			path := write1(t, wrap(c.Example))
+			_, err := Compile(path, Options{})
 			ds, _ := err.(diag.Diagnostics)
+			fmt.Fprintf(&told, "%s\n", strings.ReplaceAll(rendered(t, ds), path, "spec.cue"))
 			if len(ds) != 1 || ds[0].Code != c.Code {
 				t.Errorf("want one diagnostic %s, have %d:\n%s", c.Code, len(ds), rendered(t, ds))
 			}
@@ -31,10 +38,20 @@ func TestCodes(t *testing.T) {
 					t.Errorf("without place or remedy:\n%s", rendered(t, ds))
 				}
 			}
-			if testing.Verbose() {
-				t.Logf("\n%s", rendered(t, ds))
-			}
 		})
+	}
+	golden := filepath.Join("testdata", "codes.golden")
+	if *update {
+		if err := os.WriteFile(golden, []byte(told.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), told.String()); d != "" {
+		t.Errorf("go test -update rewrites %s:\n%s", golden, d)
 	}
 }
 

@@ -197,3 +197,12 @@ func judgeWith(t *testing.T, text string, o Options) {
 		}
 	}
 }
+
+// BenchmarkVet compiles the hippocampus's spec, as `runspec vet` does.
+func BenchmarkVet(b *testing.B) {
+	for b.Loop() {
+		if found := Vet([]string{filepath.Join("..", "experiments", "hippocampus.cue")}, Options{}); len(found) > 0 {
+			b.Fatal(found)
+		}
+	}
+}

@@ -30,7 +30,31 @@ func (c *checker) unknown(n, f node) {
 	if n.parent == nil && diag.DidYouMean(f.name, known) == "" {
 		own = " What a spec keeps to itself begins with \"_\"."
 	}
+	if kinds := n.kindsWith(f.name); len(kinds) > 0 {
+		kind, _ := n.field("kind").text()
+		c.tell(f, f.label(), diag.UnknownField, "Unknown field", "%s is of kind %q, which has no field %q. Remove it, or change the kind to %s.", n.title(), kind, f.name, strings.Join(kinds, " or "))
+		return
+	}
 	c.tell(f, f.label(), diag.UnknownField, "Unknown field", "%s has no field %q. %s%s", n.title(), f.name, remedy(f.name, known, "It has "), own)
+}
+
+// kindsWith are the kinds of a struct under which it has a field of that name.
+func (n node) kindsWith(name string) []string {
+	var out []string
+	_, ours := n.field("kind").sides()
+	_, schema := n.sides()
+	for _, k := range ours {
+		for _, kind := range alternatives(cue.Dereference(k)) {
+			for _, s := range schema {
+				s = cue.Dereference(s).FillPath(cue.ParsePath("kind"), kind)
+				if s.LookupPath(cue.MakePath(cue.Str(name).Optional())).Exists() || s.LookupPath(cue.MakePath(cue.Str(name).Required())).Exists() {
+					out = append(out, kind)
+					break
+				}
+			}
+		}
+	}
+	return out
 }
 
 func (c *checker) missing(n, f node) {

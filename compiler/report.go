@@ -66,10 +66,16 @@ func (s *source) cueError(e errors.Error) diag.Diagnostic {
 	return d
 }
 
-// firstMessage is the message of the first of CUE's errors in err.
+// firstMessage is the message of the first of CUE's errors in err, with its
+// cause.
 func firstMessage(err error) string {
 	for _, e := range errors.Errors(err) {
-		return message(e)
+		m := message(e)
+		var cause errors.Error
+		if errors.As(errors.Unwrap(e), &cause) {
+			m += ": " + message(cause)
+		}
+		return m
 	}
 	return ""
 }
