@@ -85,7 +85,7 @@ func (f *flags) bind(cmd *cobra.Command) {
 	p.BoolVar(&f.locked, "locked", false, "refuse to go on where the spec's lock is missing or says otherwise")
 	p.BoolVar(&f.frozen, "frozen", false, "as --locked, and believe the lock: read no data to check it")
 	p.StringVar(&f.diagnostics, "diagnostics", "text", "how mistakes in a spec are shown: text, or on the standard output json, github, sarif")
-	p.StringVar(&f.progress, "progress", "auto", "auto, tty, plain or none")
+	p.StringVar(&f.progress, "progress", "auto", "auto, tty, plain, json (a stream of events) or none")
 }
 
 func (f *flags) runCommand() *cobra.Command {
@@ -125,6 +125,7 @@ func (f *flags) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	f.options.Progress = progress.New(mode, os.Stderr)
+	f.options.Invocation = f.invocation(path)
 	p, err := f.toRun(cmd, path)
 	if err != nil {
 		f.options.Progress.Close()
@@ -170,10 +171,10 @@ func (f *flags) mode() (progress.Mode, error) {
 			return progress.TTY, nil
 		}
 		return progress.Plain, nil
-	case "tty", "plain", "none":
+	case "tty", "plain", "json", "none":
 		return progress.Mode(f.progress), nil
 	}
-	return "", fmt.Errorf("--progress %q is not known; use auto, tty, plain or none", f.progress)
+	return "", fmt.Errorf("--progress %q is not known; use auto, tty, plain, json or none", f.progress)
 }
 
 // color says whether a stream takes colour.

@@ -29,7 +29,7 @@ var groups = [][]string{
 	{"runtime/train", "runtime/machine"},
 	{"runtime/journal"},
 	{"runtime/execute"},
-	{"runtime/analyze", "runtime/report", "runtime/progress"},
+	{"runtime/analyze", "runtime/report", "runtime/progress", "runtime/provenance"},
 	{"runtime"},
 	{"runtime/inspect", "runtime/doctor"},
 	{"."},

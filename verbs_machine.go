@@ -14,6 +14,7 @@ import (
 	"runspec/runtime/doctor"
 	"runspec/runtime/execute"
 	"runspec/runtime/machine"
+	"runspec/runtime/provenance"
 
 	run "runspec/runtime"
 )
@@ -112,4 +113,10 @@ func manCommand() *cobra.Command {
 			return err
 		},
 	}
+}
+
+// invocation is how the program was called, for the record.
+func (f *flags) invocation(spec string) provenance.Invocation {
+	dir, _ := os.Getwd() // without it, it stays unknown
+	return provenance.Invocation{Arguments: os.Args[1:], Directory: dir, Spec: spec, Tags: f.tags, Set: f.set}
 }

@@ -94,6 +94,7 @@ func (s *studies) launch(ctx context.Context, j *journal.Journal, o Options, run
 		group.Go(func() error {
 			r, err := o.Train(ctx, job, func(e train.Epoch) {
 				o.Progress.Epoch(job.Name, e.Epoch+1, job.Epochs, float64(e.TrainLoss), float64(e.EMA))
+				s.tellEpoch(o, t, e)
 			})
 			results <- ended{t, job, r, err}
 			return nil
@@ -109,6 +110,7 @@ func (s *studies) append(j *journal.Journal, e journal.Event) error {
 		return err
 	}
 	s.add(e)
+	s.told(e)
 	return nil
 }
 
@@ -171,6 +173,7 @@ func (s *studies) showTotal(o Options) {
 			done += s.ownEpochs(e)
 		}
 	}
+	s.tellPlan(o, done, total)
 	o.Progress.Epochs(done, total)
 }
 

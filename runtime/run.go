@@ -19,6 +19,7 @@ import (
 	"runspec/runtime/execute"
 	"runspec/runtime/journal"
 	"runspec/runtime/progress"
+	"runspec/runtime/provenance"
 	"runspec/runtime/report"
 	"runspec/runtime/train"
 )
@@ -36,6 +37,8 @@ type Options struct {
 	Train    Trainer // default: a process per job
 
 	Limits plan.Limits // of one training, in the place of the plan's where they are not zero
+
+	Invocation provenance.Invocation // recorded in the run directory
 
 	// What may happen to a run directory that another plan was run in.
 	ExtendBudget bool // go on with more epochs, trials, rungs or folds
@@ -77,8 +80,8 @@ func Run(ctx context.Context, p *plan.Plan, o Options) (Outcome, error) {
 }
 
 // proceed is Run in a directory that is ours as long as check gives no error.
-func proceed(ctx context.Context, p *plan.Plan, o Options, check func() error) (Outcome, error) {
-	out := Outcome{RunDir: relative(o.RunDir)}
+func proceed(ctx context.Context, p *plan.Plan, o Options, check func() error) (out Outcome, err error) {
+	out = Outcome{RunDir: relative(o.RunDir)}
 	j, err := journal.Open(filepath.Join(o.RunDir, "journal.jsonl"))
 	if err != nil {
 		return out, unwritable(err)
@@ -88,6 +91,8 @@ func proceed(ctx context.Context, p *plan.Plan, o Options, check func() error) (
 	if p, err = claim(p, o, len(j.Events) == 0); err != nil {
 		return out, err
 	}
+	end := record(ctx, p, o, check)
+	defer func() { end(out, err) }()
 	if j.Torn > 0 {
 		o.Progress.Note("the journal's last line was cut off in the middle (%d bytes); the training it was about is repeated", j.Torn)
 	}
@@ -99,6 +104,7 @@ func proceed(ctx context.Context, p *plan.Plan, o Options, check func() error) (
 	if err != nil {
 		return out, err
 	}
+	s.told = func(e journal.Event) { tell(o, e) }
 	if err := s.execute(ctx, j, o); err != nil {
 		return out, err
 	}

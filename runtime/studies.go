@@ -22,13 +22,14 @@ type studies struct {
 	data    []*prepared
 	methods [][]search.Method // by data set and study
 	events  []journal.Event
+	told    func(journal.Event)           // hears of every event that is on disk
 	done    map[string]journal.FoldResult // by task key
 	failed  map[string]string             // cause, by trial key
 	retries map[string]*retries           // by task key
 }
 
 func newStudies(p *plan.Plan, data []*prepared, events []journal.Event) (*studies, error) {
-	s := &studies{plan: p, data: data, done: map[string]journal.FoldResult{}, failed: map[string]string{}, retries: map[string]*retries{}}
+	s := &studies{plan: p, data: data, told: func(journal.Event) {}, done: map[string]journal.FoldResult{}, failed: map[string]string{}, retries: map[string]*retries{}}
 	for _, d := range p.Datasets {
 		var methods []search.Method
 		for _, study := range p.Studies {

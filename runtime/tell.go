@@ -1,56 +1,17 @@
 package runtime
 
 import (
-	"context"
-	"errors"
-	"path/filepath"
-
-	"runspec/compiler/plan"
 	"runspec/runtime/evaluate"
 	"runspec/runtime/journal"
 	"runspec/runtime/progress"
 	"runspec/runtime/train"
 )
 
-// eventsFile is the stream of events of all invocations, in the run directory.
-// It is for programs that watch; the journal is the truth.
-const eventsFile = "events.jsonl"
-
-// stream has the run's events written to its directory too. End writes the last
-// of them, and is to be called with what the run came to.
-func stream(p *plan.Plan, o Options) (end func(*Outcome, *error)) {
-	file, err := progress.OpenEvents(filepath.Join(o.RunDir, eventsFile))
-	if err != nil {
-		o.Progress.Note("no stream of events is kept: %v", err)
-	} else {
-		o.Progress.Stream(file)
-	}
-	digest, _ := p.Digest() // a plan that was read has one
-	o.Progress.Tell(progress.Event{Type: progress.Planned, Experiment: p.Name, Plan: digest, RunDir: relative(o.RunDir)})
-	return func(out *Outcome, failed *error) {
-		o.Progress.Tell(summary(*out, *failed))
-		if file != nil {
-			file.Close()
-		}
-	}
-}
-
-// summary is the last event of a run.
-func summary(out Outcome, err error) progress.Event {
-	failures := len(out.Failures)
-	e := progress.Event{Type: progress.Summary, State: "done", RunDir: out.RunDir, Failures: &failures}
-	switch {
-	case errors.Is(err, context.Canceled):
-		e.State = "interrupted"
-	case err != nil:
-		e.State, e.Text = "error", err.Error()
-	case failures > 0:
-		e.State = "failed"
-	}
-	if err == nil {
-		e.Report = filepath.ToSlash(filepath.Join(out.RunDir, "report", "report.json"))
-	}
-	return e
+// tellPlan streams what is to be done.
+func (s *studies) tellPlan(o Options, done, total int) {
+	digest, _ := s.plan.Digest() // it has been written, so it has one
+	from, to := int64(done), int64(total)
+	o.Progress.Tell(progress.Event{Type: progress.Planned, Experiment: s.plan.Name, Plan: digest, RunDir: relative(o.RunDir), Done: &from, Total: &to, Unit: "epochs"})
 }
 
 // tell streams an event of the journal.
