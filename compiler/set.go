@@ -181,7 +181,7 @@ func (e *edit) strikeDecls(ds []ast.Decl, at, path []string) {
 	for _, d := range ds {
 		switch d := d.(type) {
 		case *ast.Field:
-			if l, _, err := ast.LabelName(d.Label); err == nil && l == path[0] {
+			if l, ok := static(d.Label); ok && l == path[0] {
 				d.Value = e.strike(d.Value, slices.Concat(at, path[:1]), path[1:])
 			}
 		case *ast.EmbedDecl:
@@ -192,9 +192,35 @@ func (e *edit) strikeDecls(ds []ast.Decl, at, path []string) {
 	}
 }
 
+// static is the name of a field, where its label is no expression or pattern.
+func static(l ast.Label) (string, bool) {
+	if a, ok := l.(*ast.Alias); ok {
+		if l, ok = a.Expr.(ast.Label); !ok {
+			return "", false
+		}
+	}
+	name, _, err := ast.LabelName(l)
+	return name, err == nil
+}
+
+// dynamic says whether some of the declarations' names are reckoned.
+func dynamic(ds []ast.Decl) bool {
+	return slices.ContainsFunc(ds, func(d ast.Decl) bool {
+		switch d := d.(type) {
+		case *ast.Field:
+			_, ok := static(d.Label)
+			return !ok
+		case *ast.Comprehension:
+			s, ok := d.Value.(*ast.StructLit)
+			return ok && dynamic(s.Elts)
+		}
+		return false
+	})
+}
+
 // strike strikes a path out of an expression that stands at another: the value
-// there becomes anything. A reference to something that says it is replaced by
-// what it says.
+// there becomes anything. What says it in another way than by writing it down,
+// such as a reference, is replaced by what it says.
 func (e *edit) strike(x ast.Expr, at, path []string) ast.Expr {
 	if len(path) == 0 {
 		return anything()
@@ -203,7 +229,12 @@ func (e *edit) strike(x ast.Expr, at, path []string) ast.Expr {
 	case *ast.BasicLit:
 		return anything() // the path leads through it, so it goes
 	case *ast.StructLit:
-		e.strikeDecls(x.Elts, at, path)
+		if !dynamic(x.Elts) {
+			e.strikeDecls(x.Elts, at, path)
+			return x
+		}
+	case *ast.Alias:
+		x.Expr = e.strike(x.Expr, at, path)
 		return x
 	case *ast.ParenExpr:
 		x.X = e.strike(x.X, at, path)
@@ -218,12 +249,13 @@ func (e *edit) strike(x ast.Expr, at, path []string) ast.Expr {
 			x.Elts[i] = e.strike(x.Elts[i], slices.Concat(at, path[:1]), path[1:])
 			return x
 		}
-	case *ast.SelectorExpr:
-		if l, _, _ := ast.LabelName(x.Sel); strings.HasPrefix(l, "#") && piece(x, e.s.alias()) && !says(e.s.definition(x), path) {
+	case *ast.Ident:
+		if y := e.s.declared(x); y != nil {
+			*y = e.strike(*y, at, path)
 			return x
 		}
 	}
-	if !says(e.value(), slices.Concat(at, path)) {
+	if !e.s.mentions(x, path, deepest) || !says(e.value(), slices.Concat(at, path)) {
 		return x
 	}
 	pos := x.Pos()
@@ -249,12 +281,6 @@ func spelled(x *ast.ListLit, i int) bool {
 		}
 	}
 	return i < len(x.Elts)
-}
-
-// definition is the language's definition that a selector names.
-func (s *source) definition(x *ast.SelectorExpr) cue.Value {
-	name := strings.TrimPrefix(print(x), s.alias()+".")
-	return s.language.LookupPath(cue.ParsePath(name))
 }
 
 // says whether a value has something fixed at a path, or below it.

@@ -77,6 +77,54 @@ func TestSetIsAsIfWritten(t *testing.T) {
 	}
 }
 
+// oddExample is a spec whose names and pieces are reckoned.
+const oddExample = `import s "runspec.internal/spec"
+
+#Mine: s.#Experiment & {name: "x", datasets: [s.msd.Task02_Heart], fidelity: {min: 1, max: 9}}
+let Space = s.autonnunet.HPO
+#Mine & {
+	studies: {
+		for n in ["a", "b"] {
+			(n): {space: Space, optimizer: s.#Random & {trials: 3}}
+		}
+		"c-\(1)": {space: {Space, weight_decay: log: true}, optimizer: {kind: "random", trials: [3, 4][0]}}
+	}
+	studies: [string]: folds: [0]
+	X=seed: 3
+	description: "\(X)"
+	report: published: [if true {false}, true][0]
+}
+`
+
+// TestSetOdd reads back what is set in a spec that says things in odd ways.
+func TestSetOdd(t *testing.T) {
+	for _, set := range []string{
+		"studies.a.optimizer.trials=5", "studies.c-1.optimizer.trials=5", "studies.b.space.momentum.high=0.995",
+		"studies.c-1.space.momentum.high=0.995", "studies.a.folds=[1]", "seed=4", "name=y", "fidelity.max=3", "report.published=true", "datasets.0.published=D03",
+	} {
+		p := must(t, oddExample, Options{Set: []string{set}})
+		raw, err := p.Canonical()
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := must(t, oddExample, Options{}).Canonical()
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, value, _ := strings.Cut(set, "=")
+		name := path[strings.LastIndex(path, ".")+1:]
+		for _, quote := range []string{"", `"`} {
+			line := `"` + name + `":` + quote + value + quote
+			if n := strings.Count(string(raw), line) - strings.Count(string(before), line); n > 0 {
+				value = ""
+			}
+		}
+		if value != "" {
+			t.Errorf("%s is not in the plan:\n%s", set, raw)
+		}
+	}
+}
+
 // TestSetBase sets a field of an experiment that is embedded by its name.
 func TestSetBase(t *testing.T) {
 	text := "import \"runspec.internal/spec\"\n\nlet Base = spec.#Experiment & {name: \"a\", seed: 2, datasets: [spec.msd.Task02_Heart]}\nBase & {cost: \"model\"}\n"
