@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -20,8 +21,8 @@ import (
 	run "runspec/runtime"
 )
 
-// errFailures is a run that ended with failed trials.
-var errFailures = errors.New("some trials failed")
+// errMissing is a run that ended without a result of some approach.
+var errMissing = errors.New("no training of an approach ended well")
 
 // flags are what the commands share.
 type flags struct {
@@ -81,6 +82,7 @@ func (f *flags) bind(cmd *cobra.Command) {
 	p.Var((*size)(&f.options.Limits.Memory), "memory", "memory that one training's process may hold, such as 12GiB (default the spec's)")
 	p.BoolVar(&f.options.ExtendBudget, "extend-budget", false, "go on in a run directory with more epochs, trials, rungs or folds")
 	p.BoolVar(&f.options.WarmStart, "warm-start", false, "go on in a run directory with a larger space, or with more studies, baselines or data sets")
+	p.BoolVar(&f.options.RetryFailed, "retry-failed", false, "try failed trials again, though the searches have gone on without them")
 	p.BoolVar(&f.options.Fresh, "fresh", false, "begin anew; the run directory that is there is moved aside")
 	p.BoolVar(&f.locked, "locked", false, "refuse to go on where the spec's lock is missing or says otherwise")
 	p.BoolVar(&f.frozen, "frozen", false, "as --locked, and believe the lock: read no data to check it")
@@ -147,21 +149,31 @@ func show(cmd *cobra.Command, o run.Outcome) error {
 		return err
 	}
 	fmt.Fprintf(out, "\nRun:     %s\nReport:  %s\nJournal: %s\n", o.RunDir, o.RunDir+"/report/report.md", o.RunDir+"/journal.jsonl")
-	if n := len(o.Failures); n > 0 {
-		for _, e := range o.Failures {
-			fmt.Fprintf(os.Stderr, "failed: %s %s %s: %s\n", e.Dataset, e.Baseline+e.Study, e.Trial.ID, reason(e))
-		}
-		return fmt.Errorf("%w: %d", errFailures, n)
+	for _, e := range o.Failures {
+		fmt.Fprintf(cmd.ErrOrStderr(), "failed: %s %s %s%s: %s\n", e.Dataset, e.Baseline+e.Study, e.Trial.ID, fold(e), reason(e))
+	}
+	if len(o.Missing) > 0 {
+		return fmt.Errorf("%w: %s", errMissing, strings.Join(o.Missing, ", "))
 	}
 	return nil
 }
 
-// reason says why a trial failed, and whether that is the end of it.
-func reason(e journal.Event) string {
-	if execute.Cause(e.Cause).Final() {
-		return e.Cause + ", the training diverged; it counts as a failed trial"
+func fold(e journal.Event) string {
+	if e.Fold == nil {
+		return ""
 	}
-	return fmt.Sprintf("%s, attempt %d; worker.log in the trial's folder tells more, the same command tries it again", e.Cause, e.Attempt)
+	return fmt.Sprintf(" fold %d", *e.Fold)
+}
+
+// reason says why a trial failed, and what can be done.
+func reason(e journal.Event) string {
+	switch {
+	case execute.Cause(e.Cause).Final():
+		return e.Cause + ", the training diverged; it counts as a failed trial"
+	case e.Study == "":
+		return fmt.Sprintf("%s, attempt %d; worker.log in the trial's folder tells more, the same command tries it again", e.Cause, e.Attempt)
+	}
+	return fmt.Sprintf("%s, attempt %d; worker.log in the trial's folder tells more, --retry-failed tries it again", e.Cause, e.Attempt)
 }
 
 func (f *flags) mode() (progress.Mode, error) {

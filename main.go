@@ -25,7 +25,7 @@ const (
 	exitDone        = 0
 	exitError       = 1   // an error in the spec, or any other
 	exitWork        = 2   // only with --detailed-exitcode: work to do, or a difference
-	exitFailures    = 3   // trials failed
+	exitFailures    = 3   // more trials failed than the plan bears, or all of an approach
 	exitMismatch    = 4   // run directory, saved plan or lock are another plan's
 	exitLocked      = 5   // another process runs in the run directory
 	exitInterrupted = 130 // Ctrl-C; resumable
@@ -98,7 +98,7 @@ func report(err error, format string) int {
 		return exitMismatch
 	case errors.As(err, new(*lease.HeldError)), errors.Is(err, lease.ErrLost), errors.Is(err, journal.ErrLocked):
 		return exitLocked
-	case errors.Is(err, errFailures), errors.Is(err, run.ErrTooManyFailures):
+	case errors.Is(err, errMissing), errors.Is(err, run.ErrTooManyFailures):
 		return exitFailures
 	}
 	return exitError

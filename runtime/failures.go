@@ -43,8 +43,17 @@ func (s *studies) begun(e journal.Event) {
 	}
 }
 
-// forgive gives a trial that failed of the machine or its files all its
-// retries back: the same command tries it again.
+// open says whether the same command tries a failed trial again. What the plan
+// ends a run for is: its cause has to be mended first. So is what failed of the
+// machine or its files and no search has reckoned with, a baseline. A failed
+// trial of a study is final, for the study has gone on without it: later trials
+// would not be the same if it came back (Options.RetryFailed).
+func (s *studies) open(e journal.Event) bool {
+	cause := plan.Cause(e.Cause)
+	return s.plan.Failures.To(cause).Action == plan.AbortRun || e.Study == "" && !cause.Final()
+}
+
+// forgive gives a failed trial all its retries back.
 func (s *studies) forgive(e journal.Event) {
 	for key, r := range s.retries {
 		if strings.HasPrefix(key, trialKey(e.Dataset, e.Baseline+e.Study, e.Trial.ID)+"\x00") {

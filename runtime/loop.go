@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -13,8 +12,6 @@ import (
 	"runspec/runtime/journal"
 	"runspec/runtime/train"
 )
-
-func base(path string) string { return filepath.Base(path) }
 
 // ended is what a worker's end tells the owner of the state.
 type ended struct {
@@ -62,8 +59,10 @@ func (s *studies) execute(ctx context.Context, j *journal.Journal, o Options) er
 		}
 	}()
 	stop()
-	for range running { // results that were under way when the run ended
-		<-results
+	for range running { // what was under way when the run ended, and is done all the same
+		if e := <-results; e.err == nil {
+			err = errors.Join(err, s.record(ctx, j, o, e))
+		}
 	}
 	return errors.Join(err, group.Wait())
 }
@@ -154,7 +153,7 @@ func (s *studies) datasetIndex(name string) int {
 			return i
 		}
 	}
-	return 0
+	panic("an event of data set " + name + ", which the plan does not have")
 }
 
 // showTotal tells how many epochs the run has in all and how many are done.

@@ -30,8 +30,7 @@ type Outlook struct {
 type Ahead struct {
 	Dataset    string
 	Approaches []Approach
-	Pace       Pace
-	Hours      float64 // of all that is left; -1: not known
+	Paces      []Pace // the best known first; none: nothing is known
 	Disk       int64   // bytes of checkpoints in all; -1: not known
 	Cases      int64   // bytes of preprocessed cases in the cache; -1: not known
 }
@@ -57,7 +56,7 @@ func Look(p *plan.Plan, o Options) (Outlook, error) {
 	if err != nil {
 		return out, err
 	}
-	s, err := newStudies(p, nil, events)
+	s, err := newStudies(p, nil, events, false)
 	if err != nil {
 		return out, err
 	}
@@ -101,7 +100,7 @@ func (out *Outlook) read(p **plan.Plan, o Options) ([]journal.Event, error) {
 
 // ahead looks at one data set.
 func (s *studies) ahead(index int, d plan.Dataset) (Ahead, error) {
-	a := Ahead{Dataset: d.Name, Hours: -1, Disk: -1, Cases: -1}
+	a := Ahead{Dataset: d.Name, Disk: -1, Cases: -1}
 	for _, b := range s.plan.Baselines {
 		one := Approach{Name: b.Name, planner: b.Planner, Epochs: s.plan.Fidelity.Max * len(s.plan.Folds)}
 		s.count(&one, task{dataset: index, baseline: b.Name, trial: s.baselineTrial()}, s.plan.Folds)
@@ -194,9 +193,9 @@ func network(t plan.Training, d plan.Dataset, planner nnunet.Planner) (unet.Netw
 // estimate adds what is reckoned from the network's size.
 func (s *studies) estimate(a *Ahead, d plan.Dataset) error {
 	p := s.plan
-	a.Hours, a.Disk, a.Cases = 0, 0, 0
+	a.Disk, a.Cases = 0, 0
 	var err error
-	if a.Pace, err = s.pace(d); err != nil {
+	if a.Paces, err = s.paces(d); err != nil {
 		return err
 	}
 	seen := map[nnunet.Planner]bool{}
@@ -209,18 +208,18 @@ func (s *studies) estimate(a *Ahead, d plan.Dataset) error {
 		if err != nil {
 			return err
 		}
-		a.Hours += a.Pace.PerFLOP * flops * float64(one.Epochs) / 3600
-		if a.Pace.Epoch == 0 {
-			a.Pace.Epoch = a.Pace.PerFLOP * flops
+		for i := range a.Paces {
+			pace := &a.Paces[i]
+			pace.Hours += pace.perFLOP * flops * float64(one.Epochs) / 3600
+			if pace.Epoch == 0 {
+				pace.Epoch = pace.perFLOP * flops
+			}
 		}
 		a.Disk += int64(one.Planned) * checkpoints * n.ParameterCount() * 4 * copies(p.Training.Hyperparameters.Optimizer)
 		if !seen[one.planner] {
 			a.Cases += preprocessed(d, c)
 		}
 		seen[one.planner] = true
-	}
-	if a.Pace.PerFLOP == 0 {
-		a.Hours = -1
 	}
 	return nil
 }

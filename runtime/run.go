@@ -44,6 +44,8 @@ type Options struct {
 	ExtendBudget bool // go on with more epochs, trials, rungs or folds
 	WarmStart    bool // go on with a larger space, or with more studies, baselines or data sets
 	Fresh        bool // move the directory aside and begin anew
+
+	RetryFailed bool // try failed trials of studies again, though the searches have gone on without them
 }
 
 // Trainer runs one job to its end.
@@ -54,6 +56,7 @@ type Outcome struct {
 	Report   report.Report
 	RunDir   string
 	Failures []journal.Event // trials that ended without a result
+	Missing  []string        // approaches without any result: "DATASET BASELINE or STUDY"
 }
 
 // Run executes what is missing of a plan, and writes its report.
@@ -100,7 +103,7 @@ func proceed(ctx context.Context, p *plan.Plan, o Options, check func() error) (
 	if err != nil {
 		return out, err
 	}
-	s, err := newStudies(p, data, journal.Current(p, j.Events))
+	s, err := newStudies(p, data, journal.Current(p, j.Events), o.RetryFailed)
 	if err != nil {
 		return out, err
 	}
@@ -108,7 +111,7 @@ func proceed(ctx context.Context, p *plan.Plan, o Options, check func() error) (
 	if err := s.execute(ctx, j, o); err != nil {
 		return out, err
 	}
-	out.Failures = s.failures()
+	out.Failures, out.Missing = s.failures(), s.missing()
 	if out.Report, err = report.New(p, s.events); err != nil {
 		return out, err
 	}

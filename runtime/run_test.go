@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -118,11 +119,16 @@ func TestWorkersChangeNothing(t *testing.T) {
 	}
 }
 
+// trainings is how many smallPlan has: the baseline on two folds, seven trials
+// of the halving and three of the random search, and both incumbents on the
+// second fold.
+const trainings = 2 + 7 + 3 + 2
+
 // TestStoppedAnywhere ends a run after each of its trainings in turn, goes on,
 // and expects the table of the unbroken run.
 func TestStoppedAnywhere(t *testing.T) {
 	whole := tables(t, options(t, t.TempDir(), Options{}))
-	for stop := 1; stop < 12; stop++ {
+	for stop := 1; stop <= trainings; stop++ {
 		dir := t.TempDir()
 		ctx, cancel := context.WithCancel(context.Background())
 		n := 0
@@ -225,28 +231,79 @@ func TestLostWorkersAreReplaced(t *testing.T) {
 	}
 }
 
-// TestFaultsOfTheMachineAreTriedAgain records failures, and by the same command
-// later results.
-func TestFaultsOfTheMachineAreTriedAgain(t *testing.T) {
+// TestFailedTrialsAreFinal lets a trial of each search fail for good, once its
+// retries are spent. The same command trains nothing more and gives the same
+// table; --retry-failed tries them again.
+func TestFailedTrialsAreFinal(t *testing.T) {
 	whole := tables(t, options(t, t.TempDir(), Options{}))
-	for _, cause := range []execute.Cause{execute.Crash, execute.OOM, execute.Timeout} {
-		dir, tried := t.TempDir(), 0
-		out, err := Run(context.Background(), smallPlan(), options(t, dir, Options{Train: func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
-			if strings.Contains(j.Name, "random-c1r0") {
-				tried++
-				return train.Result{}, &execute.Failure{Cause: cause, Message: "no space left on device"}
+	for _, cause := range []execute.Cause{execute.Crash, execute.OOM, execute.Timeout, execute.NaN} {
+		for _, trial := range []string{"random-c1r0", "halving-c0r0", "halving-c2r0"} {
+			dir, tried := t.TempDir(), 0
+			fails := func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+				if strings.Contains(j.Name, trial) {
+					tried++
+					return train.Result{}, &execute.Failure{Cause: cause, Message: "no space left on device"}
+				}
+				return pretend(ctx, j, tell)
 			}
-			return pretend(ctx, j, tell)
-		}}))
-		if err != nil || len(out.Failures) != 1 || out.Failures[0].Cause != string(cause) {
-			t.Fatalf("%s: %v, failures %+v", cause, err, out.Failures)
+			out, err := Run(context.Background(), smallPlan(), options(t, dir, Options{Train: fails}))
+			if err != nil || len(out.Failures) != 1 || out.Failures[0].Cause != string(cause) || len(out.Missing) > 0 {
+				t.Fatalf("%s: %v, failures %+v, missing %v", cause, err, out.Failures, out.Missing)
+			}
+			if want := map[execute.Cause]int{execute.Crash: 3, execute.OOM: 2, execute.Timeout: 1, execute.NaN: 1}[cause]; tried != want {
+				t.Errorf("%s: tried %d times, want %d", cause, tried, want)
+			}
+			first, _ := json.Marshal(out.Report)
+			refuse := func(_ context.Context, j train.Job, _ func(train.Epoch)) (train.Result, error) {
+				t.Errorf("%s of %s, and the same command trained %s", cause, trial, j.Name)
+				return train.Result{}, errors.New("not again")
+			}
+			if again := tables(t, options(t, dir, Options{Train: refuse})); again != string(first) {
+				t.Errorf("%s of %s, then the same command:\n%s\nfirst:\n%s", cause, trial, again, first)
+			}
+			if again := tables(t, options(t, dir, Options{RetryFailed: true})); trial == "random-c1r0" && again != whole {
+				t.Errorf("%s, then tried again:\n%s\nunbroken:\n%s", cause, again, whole)
+			}
 		}
-		if want := map[execute.Cause]int{execute.Crash: 3, execute.OOM: 2, execute.Timeout: 1}[cause]; tried != want {
-			t.Errorf("%s: tried %d times, want %d", cause, tried, want)
+	}
+}
+
+// TestAFailedBaselineIsTriedAgain by the same command: no search has reckoned with it.
+func TestAFailedBaselineIsTriedAgain(t *testing.T) {
+	whole, dir := tables(t, options(t, t.TempDir(), Options{})), t.TempDir()
+	out, err := Run(context.Background(), smallPlan(), options(t, dir, Options{Train: func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+		if strings.Contains(j.Name, "nnunet/Conv") {
+			return train.Result{}, &execute.Failure{Cause: execute.Timeout, Message: "it took too long"}
 		}
-		if again := tables(t, options(t, dir, Options{})); again != whole {
-			t.Errorf("%s, then tried again:\n%s\nunbroken:\n%s", cause, again, whole)
+		return pretend(ctx, j, tell)
+	}}))
+	if err != nil || len(out.Missing) != 1 || out.Missing[0] != "Dataset900_Phantom nnunet/Conv" {
+		t.Fatalf("%v, missing %v", err, out.Missing)
+	}
+	if again := tables(t, options(t, dir, Options{})); again != whole {
+		t.Errorf("tried again:\n%s\nunbroken:\n%s", again, whole)
+	}
+}
+
+// TestWhatEndsBesideAnErrorCounts ends a run by bad data while another training
+// is about to end well: its result is journaled all the same.
+func TestWhatEndsBesideAnErrorCounts(t *testing.T) {
+	dir, bad := t.TempDir(), make(chan struct{})
+	o := options(t, dir, Options{Workers: 2, Train: func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+		if j.Fold == 1 {
+			defer close(bad)
+			return train.Result{}, &execute.Failure{Cause: execute.BadData, Message: "case_1.nii.gz is cut off"}
 		}
+		<-bad
+		<-ctx.Done()
+		return pretend(ctx, j, tell)
+	}})
+	if _, err := Run(context.Background(), smallPlan(), o); err == nil {
+		t.Fatal("bad data did not end the run")
+	}
+	events, _, err := journal.Read(filepath.Join(dir, "journal.jsonl"))
+	if err != nil || !slices.ContainsFunc(events, func(e journal.Event) bool { return e.Kind == journal.FoldDone }) {
+		t.Errorf("%v: the other training's result is lost: %d events", err, len(events))
 	}
 }
 

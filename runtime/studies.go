@@ -3,12 +3,12 @@ package runtime
 import (
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 	"runspec/runtime/evaluate"
-	"runspec/runtime/execute"
 	"runspec/runtime/journal"
 	"runspec/runtime/search"
 	"runspec/runtime/train"
@@ -28,7 +28,7 @@ type studies struct {
 	retries map[string]*retries           // by task key
 }
 
-func newStudies(p *plan.Plan, data []*prepared, events []journal.Event) (*studies, error) {
+func newStudies(p *plan.Plan, data []*prepared, events []journal.Event, retryFailed bool) (*studies, error) {
 	s := &studies{plan: p, data: data, told: func(journal.Event) {}, done: map[string]journal.FoldResult{}, failed: map[string]string{}, retries: map[string]*retries{}}
 	for _, d := range p.Datasets {
 		var methods []search.Method
@@ -42,12 +42,11 @@ func newStudies(p *plan.Plan, data []*prepared, events []journal.Event) (*studie
 		s.methods = append(s.methods, methods)
 	}
 	for _, e := range events {
-		// What failed of the machine or its files is tried again.
-		if e.Kind != journal.Failure || execute.Cause(e.Cause).Final() {
-			s.add(e)
+		if e.Kind == journal.Failure && (retryFailed || s.open(e)) {
+			s.forgive(e)
 			continue
 		}
-		s.forgive(e)
+		s.add(e)
 	}
 	return s, nil
 }
@@ -90,6 +89,7 @@ func (s *studies) add(e journal.Event) {
 	}
 }
 
+// failures are those that count: what was tried again and ended well is none.
 func (s *studies) failures() []journal.Event {
 	var out []journal.Event
 	for _, e := range s.events {
@@ -98,6 +98,26 @@ func (s *studies) failures() []journal.Event {
 		}
 	}
 	return out
+}
+
+// missing names the approaches of which the table has no row with a number.
+func (s *studies) missing() []string {
+	found := map[string]bool{}
+	for _, e := range s.events {
+		if e.Kind == journal.Result {
+			found[e.Dataset+" "+e.Baseline+e.Study] = true
+		}
+	}
+	var out []string
+	for _, d := range s.plan.Datasets {
+		for _, b := range s.plan.Baselines {
+			out = append(out, d.Name+" "+b.Name)
+		}
+		for _, study := range s.plan.Studies {
+			out = append(out, d.Name+" "+study.Name)
+		}
+	}
+	return slices.DeleteFunc(out, func(name string) bool { return found[name] })
 }
 
 // baselineTrial is the one trial of a baseline: no configuration, all epochs.
@@ -172,8 +192,8 @@ func (s *studies) foldEvent(t task, j train.Job, r train.Result) journal.Event {
 		Fold: t.fold, Dice: map[string]evaluate.Score{}, MeanDice: evaluate.Score(r.MeanDice),
 		ValidationLoss: evaluate.Score(r.ValidationLoss),
 		Cost:           journal.Cost{Hours: evaluate.Score(r.Seconds / 3600), Epochs: r.Epochs, FLOPs: r.FLOPs},
-		CheckpointPath: t.folder(s.plan) + "/" + base(r.Checkpoint),
-		SummaryPath:    t.folder(s.plan) + "/validation/summary.json",
+		CheckpointPath: filepath.ToSlash(filepath.Join(t.folder(s.plan), filepath.Base(r.Checkpoint))),
+		SummaryPath:    filepath.ToSlash(filepath.Join(t.folder(s.plan), "validation", "summary.json")),
 	}
 	for i, d := range r.Dice {
 		fold.Dice[r.Labels[i]] = evaluate.Score(d)
