@@ -3,6 +3,8 @@ package runtime
 import (
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -21,11 +23,18 @@ func (out Outlook) Write(w io.Writer) error {
 		}
 	}
 	t.Flush() // into memory
-	fmt.Fprintln(&b, "\nEstimates")
+	fmt.Fprintln(&b, "\nEstimates, one training after the other")
 	t = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "  DATA SET\tAN EPOCH\tALL THAT IS LEFT\tCHECKPOINTS\tCACHE\tSECONDS PER EPOCH ARE")
+	fmt.Fprintln(t, "  DATA SET\tCHECKPOINTS\tCACHE\tAN EPOCH\tALL THAT IS LEFT\tRECKONED FROM")
 	for _, a := range out.Sets {
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", a.Dataset, seconds(a), hours(a.Hours), gigabytes(a.Disk), gigabytes(a.Cases), a.Pace.from())
+		first := fmt.Sprintf("  %s\t%s\t%s", a.Dataset, gigabytes(a.Disk), gigabytes(a.Cases))
+		if len(a.Paces) == 0 {
+			fmt.Fprintf(t, "%s\t%s\t%[2]s\t\n", first, unknown)
+		}
+		for _, p := range a.Paces {
+			fmt.Fprintf(t, "%s\t%s s\t%s\t%s\n", first, round(p.Epoch), hours(p.Hours), p.From)
+			first = "\t\t"
+		}
 	}
 	t.Flush() // into memory
 	if len(out.Changes) > 0 {
@@ -40,44 +49,45 @@ func (out Outlook) Write(w io.Writer) error {
 	return err
 }
 
+// unknown is what a table shows where there is nothing to reckon from.
+const unknown = "(unknown)"
+
 func (out Outlook) sum() string {
 	if !out.Todo {
 		return "Nothing is left to train."
 	}
-	total := 0.0
+	total, left := 0.0, fmt.Sprintf("%d trainings are left", out.Left)
+	if out.Left == 1 {
+		left = "One training is left"
+	}
 	for _, a := range out.Sets {
-		if a.Hours < 0 {
-			return fmt.Sprintf("%d trainings are left; how long they take is (unknown).", out.Left)
+		if len(a.Paces) == 0 {
+			return left + ", for " + unknown + " hours."
 		}
-		total += a.Hours
+		total += a.Paces[0].Hours
 	}
-	return fmt.Sprintf("%d trainings are left, which take %s one after the other (estimate).", out.Left, hours(total))
+	return fmt.Sprintf("%s, for about %s (estimate).", left, hours(total))
 }
 
-func (p Pace) from() string {
-	if p.From == "" {
-		return "(unknown)"
+// round gives as many digits as an estimate deserves, without an exponent.
+func round(x float64) string {
+	if x >= 100 {
+		return fmt.Sprintf("%.0f", x)
 	}
-	return p.From
+	return strconv.FormatFloat(x, 'f', max(0, 1-int(math.Floor(math.Log10(max(x, 1e-6))))), 64)
 }
 
-func seconds(a Ahead) string {
-	if a.Pace.Epoch == 0 {
-		return "(unknown)"
-	}
-	return fmt.Sprintf("%.3g s", a.Pace.Epoch)
-}
-
+// hours gives a length of time in hours, or below a tenth of an hour in seconds.
 func hours(h float64) string {
-	if h < 0 {
-		return "(unknown)"
+	if h < 0.1 {
+		return round(h*3600) + " s"
 	}
-	return fmt.Sprintf("%.3g h", h)
+	return round(h) + " h"
 }
 
 func gigabytes(n int64) string {
 	if n < 0 {
-		return "(unknown)"
+		return unknown
 	}
-	return fmt.Sprintf("%.2g GB", float64(n)/1e9)
+	return round(float64(n)/1e9) + " GB"
 }

@@ -1,7 +1,7 @@
 package runtime
 
 import (
-	"slices"
+	"fmt"
 
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
@@ -9,12 +9,18 @@ import (
 	"runspec/runtime/train"
 )
 
-// Pace is how fast trainings go. The zero value knows nothing.
+// Pace is how fast trainings go.
 type Pace struct {
-	PerFLOP float64 // seconds
 	Epoch   float64 // seconds of an epoch of the first approach
+	Hours   float64 // of all that is left, one training after the other
 	From    string  // where that is known from
+	perFLOP float64 // seconds
 }
+
+// usual is what one processor with AVX2 does in trainings of this program, in
+// FLOP/s: between 17e9, for the quickstart's small network, and 75e9, for
+// nnU-Net's own on an idle processor.
+const usual = 40e9
 
 // epochSeconds are the seconds that an epoch of nnU-Net took at its default
 // settings (250 training and 50 validation iterations, 3d_fullres) on an NVIDIA
@@ -29,28 +35,30 @@ var epochSeconds = map[string]map[nnunet.Planner]float64{
 	"D10": {nnunet.ConvPlanner: 20.626, nnunet.ResEncMPlanner: 26.572, nnunet.ResEncLPlanner: 73.679},
 }
 
-// pace is measured in the run, on this data set or else on the others; else
-// scaled by FLOPs from what was published of the data set. Validation
-// iterations are taken to be in proportion.
-func (s *studies) pace(d plan.Dataset) (Pace, error) {
+// paces are measured in the run, on this data set or else on the others; where
+// nothing has been trained yet, reckoned from FLOPs for one processor, and for
+// nnU-Net's GPU where that was published of the data set. Validation iterations
+// are taken to be in proportion.
+func (s *studies) paces(d plan.Dataset) ([]Pace, error) {
 	for _, name := range []string{d.Name, ""} {
 		if perFLOP := measured(s.events, name); perFLOP > 0 {
-			return Pace{PerFLOP: perFLOP, From: "measured in this run"}, nil
+			return []Pace{{perFLOP: perFLOP, From: "measured in this run"}}, nil
 		}
 	}
-	for _, planner := range []nnunet.Planner{nnunet.ConvPlanner, nnunet.ResEncMPlanner, nnunet.ResEncLPlanner} {
+	out := []Pace{{perFLOP: 1 / usual, From: fmt.Sprintf("FLOPs, at %.0f GFLOP/s: about one processor", usual/1e9)}}
+	for _, planner := range s.plan.Planners() {
 		seconds, known := epochSeconds[d.Published][planner]
-		if !known || !slices.Contains(s.plan.Planners(), planner) {
+		if !known {
 			continue
 		}
 		n, c, err := network(plan.Training{}, d, planner)
 		if err != nil {
-			return Pace{}, err
+			return nil, err
 		}
 		flops, err := train.Cost(n, c, 250)
-		return Pace{PerFLOP: seconds / flops, From: "published for an NVIDIA H100 PCIe, scaled by FLOPs"}, err
+		return append(out, Pace{perFLOP: seconds / flops, From: "seconds per epoch published for nnU-Net on an NVIDIA H100 PCIe, scaled by FLOPs"}), err
 	}
-	return Pace{}, nil
+	return out, nil
 }
 
 // measured is the mean over the trainings that have ended, of the named data
