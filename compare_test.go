@@ -21,18 +21,40 @@ import (
 // for bit, measured hours aside.
 func sameRun(ts *testscript.TestScript, neg bool, args []string) {
 	arguments(ts, neg, args, 2, "same-run RUN RUN")
-	if d := cmp.Diff(trainings(ts, args[0]), trainings(ts, args[1])); d != "" {
-		ts.Fatalf("the trainings of %s and %s differ (-%[1]s +%[2]s):\n%s", args[0], args[1], d)
-	}
-	if d := cmp.Diff(tables(ts, args[0]), tables(ts, args[1])); d != "" {
-		ts.Fatalf("the tables of %s and %s differ (-%[1]s +%[2]s):\n%s", args[0], args[1], d)
+	d, err := difference(ts.MkAbs(args[0]), ts.MkAbs(args[1]))
+	ts.Check(err)
+	if d != "" {
+		ts.Fatalf("%s and %s differ (-%[1]s +%[2]s):\n%s", args[0], args[1], d)
 	}
 }
 
+// difference compares the trainings and tables of two run directories.
+func difference(a, b string) (string, error) {
+	var trained [2]map[string]string
+	var shown [2][]comparison.Table
+	for i, run := range []string{a, b} {
+		var err error
+		if trained[i], err = trainings(run); err != nil {
+			return "", err
+		}
+		if shown[i], err = tables(run); err != nil {
+			return "", err
+		}
+	}
+	return cmp.Diff(trained[0], trained[1]) + cmp.Diff(shown[0], shown[1]), nil
+}
+
 // tables reads a run's report without the hours that it took.
-func tables(ts *testscript.TestScript, run string) []comparison.Table {
+func tables(run string) ([]comparison.Table, error) {
 	var r comparison.Report
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(run, "report", "report.json"))), &r))
+	path := filepath.Join(run, "report", "report.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	for _, t := range r.Tables {
 		for i, c := range t.Columns {
 			for _, row := range t.Rows {
@@ -43,15 +65,14 @@ func tables(ts *testscript.TestScript, run string) []comparison.Table {
 		}
 	}
 	if len(r.Tables) == 0 || len(r.Tables[0].Rows) == 0 {
-		ts.Fatalf("the report of %s is empty", run)
+		return nil, fmt.Errorf("%s is empty", path)
 	}
-	return r.Tables
+	return r.Tables, nil
 }
 
 // trainings are the results of a run's folds, by name.
-func trainings(ts *testscript.TestScript, run string) map[string]string {
-	events, _, err := journal.Read(ts.MkAbs(filepath.Join(run, "journal.jsonl")))
-	ts.Check(err)
+func trainings(run string) (map[string]string, error) {
+	events, _, err := journal.Read(filepath.Join(run, "journal.jsonl"))
 	out := map[string]string{}
 	for _, e := range events {
 		if e.Kind != journal.FoldDone {
@@ -60,10 +81,12 @@ func trainings(ts *testscript.TestScript, run string) map[string]string {
 		f := e.Result.Folds[0]
 		f.Cost.Hours = 0
 		text, err := json.Marshal(f)
-		ts.Check(err)
+		if err != nil {
+			return nil, err
+		}
 		out[fmt.Sprint(e.Dataset, " ", e.Baseline+e.Study, " ", e.Trial.ID, " ", *e.Fold)] = string(text)
 	}
-	return out
+	return out, err
 }
 
 // torn copies a finished run to cut, with its journal cut off at some bytes in

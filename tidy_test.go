@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -26,12 +27,18 @@ func tidy(ts *testscript.TestScript, neg bool, args []string) {
 func litter(dir string) ([]string, error) {
 	var out []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
 		name := d.Name()
 		hidden := strings.HasPrefix(name, ".") && name != ".gitignore" && path != dir
-		if err == nil && (hidden || durable.Temporary(name) || strings.HasPrefix(name, "lease") || strings.HasSuffix(name, ".lock")) {
+		if hidden || durable.Temporary(name) || strings.HasPrefix(name, "lease") || strings.HasSuffix(name, ".lock") {
 			out = append(out, path)
 		}
-		return err
+		return nil
 	})
+	if errors.Is(err, fs.ErrNotExist) { // nor any litter
+		err = nil
+	}
 	return out, err
 }

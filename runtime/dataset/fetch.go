@@ -108,20 +108,35 @@ func once(ctx context.Context, dir string, fill func() error) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", fmt.Errorf("%w: choose a cache folder that can be written to", err)
 	}
-	path := filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".lock")
-	lock := flock.New(path)
-	if _, err := lock.TryLockContext(ctx, lockPause); err != nil {
+	release, err := lock(ctx, filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".lock"))
+	if err != nil {
 		return "", fmt.Errorf("wait for another process that is making %s: %w", dir, err)
 	}
-	defer lock.Unlock()
-	if !isDir(dir) { // no other process has made it meanwhile
-		durable.Sweep(filepath.Dir(dir), 0)
-		if err := fill(); err != nil {
-			return dir, err
-		}
+	defer release()
+	if isDir(dir) { // another process has made it meanwhile
+		return dir, nil
 	}
-	os.Remove(path) // who waits for it finds the folder
-	return dir, nil
+	durable.Sweep(filepath.Dir(dir), 0)
+	return dir, fill()
+}
+
+// lock waits for a lock file, which release removes. Who waited for a file that
+// has been removed since begins again.
+func lock(ctx context.Context, path string) (release func(), err error) {
+	for {
+		l := flock.New(path)
+		if _, err := l.TryLockContext(ctx, lockPause); err != nil {
+			return nil, err
+		}
+		mine, err := l.Stat()
+		if there, e := os.Stat(path); err == nil && e == nil && os.SameFile(mine, there) {
+			return func() {
+				os.Remove(path)
+				l.Close()
+			}, nil
+		}
+		l.Close()
+	}
 }
 
 func isDir(path string) bool {

@@ -127,10 +127,15 @@ func (l Local) command(ctx context.Context, path string, log *os.File) (*exec.Cm
 	return cmd, nil
 }
 
+// longestLine is more than any line of a worker's.
+const longestLine = 1 << 22
+
 // listen hears a worker out, and returns what it says of its failure.
 func listen(out io.Reader, tell func(train.Epoch)) *Failure {
 	var told *Failure
-	for s := bufio.NewScanner(out); s.Scan(); {
+	s := bufio.NewScanner(out)
+	s.Buffer(nil, longestLine)
+	for s.Scan() {
 		var l line
 		switch {
 		case json.Unmarshal(s.Bytes(), &l) != nil:
