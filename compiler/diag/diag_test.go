@@ -58,6 +58,17 @@ End.
 	}
 }
 
+// TestWriteIsHarmless keeps a spec's text from steering the terminal.
+func TestWriteIsHarmless(t *testing.T) {
+	var b strings.Builder
+	if err := Write(&b, Diagnostics{{Error, Syntax, "s", "d\x1b[2J", at(1, 1, 2), "a\x1b]0;x\a\tb"}}, false); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.String(); strings.ContainsAny(s, "\x1b\a") || !strings.Contains(s, "a\uFFFD]0;x\uFFFD\tb") {
+		t.Errorf("%q", s)
+	}
+}
+
 func TestSort(t *testing.T) {
 	a := Diagnostic{Error, Syntax, "s", "d", at(2, 1, 2), ""}
 	b := Diagnostic{Error, Syntax, "s", "d", at(10, 1, 2), ""}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // The colours of Write.
@@ -49,12 +50,22 @@ func render(d Diagnostic, colour bool) string {
 	if d.Source != "" && d.Range.Start.Line > 0 {
 		n := fmt.Sprint(d.Range.Start.Line)
 		pad := strings.Repeat(" ", len(n))
-		fmt.Fprintf(&b, "%s |\n%s | %s\n%s | %s\n", pad, n, d.Source, pad, paint(c, caret(d)))
+		fmt.Fprintf(&b, "%s |\n%s | %s\n%s | %s\n", pad, n, harmless(d.Source), pad, paint(c, caret(d)))
 	}
 	if d.Detail != "" {
-		fmt.Fprintf(&b, "%s\n", d.Detail)
+		fmt.Fprintf(&b, "%s\n", harmless(d.Detail))
 	}
 	return b.String()
+}
+
+// harmless replaces what a terminal would obey.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\t' && r != '\n' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // caret underlines the range in its line. Tabs stay tabs, so that the mark
