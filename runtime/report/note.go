@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -17,9 +18,10 @@ import (
 func notes(p *plan.Plan, d plan.Dataset, events []journal.Event, trainings []training) []string {
 	out := []string{weights(p) + " Hours and epochs are of one training, the mean over folds" + searched(p) + "."}
 	for _, t := range trainings {
-		if t.cause != "" {
-			out = append(out, fmt.Sprintf("%s failed: %s.", t.short(), strings.TrimSuffix(t.cause, ".")))
-		} else if n := len(t.folds); n > 0 && n < len(p.Folds) {
+		for _, fold := range slices.Sorted(maps.Keys(t.causes)) {
+			out = append(out, fmt.Sprintf("%s failed on fold %d: %s.", t.name(), fold, strings.TrimSuffix(t.causes[fold], ".")))
+		}
+		if n := len(t.folds); n > 0 && n < len(p.Folds) {
 			out = append(out, fmt.Sprintf("%s has results of %d of the %d folds so far, %s; it is not compared with trainings of other folds.", t.short(), n, len(p.Folds), list(t.numbers())))
 		}
 		if t.kind == Incumbent {

@@ -144,7 +144,7 @@ func columns(p *plan.Plan, labels []string) []Column {
 	against := "baseline"
 	for _, b := range p.Baselines {
 		if b.Name == p.Report.Against {
-			against = label(b)
+			against = label(p, b)
 		}
 	}
 	out = append(out, Column{"difference", "Against " + against}, Column{"folds", "Folds"}, Column{"epochs", "Epochs"}, Column{"hours", "Hours"})

@@ -37,7 +37,7 @@ func example() (*plan.Plan, []journal.Event) {
 			{Name: "Dataset004_Hippocampus", Published: "D04", Description: nnunet.Dataset{Labels: labels("background", "Anterior", "Posterior")}},
 			{Name: "Dataset999_Phantom", Description: nnunet.Dataset{Labels: labels("background", "organ", "void"), Ignore: 2}},
 		},
-		Training:  plan.Training{ValidateWith: "final"},
+		Training:  plan.Training{ValidateWith: "final", Augmentation: "v2", Hyperparameters: plan.NNUNet},
 		Baselines: []plan.Baseline{{Name: "nnunet/Conv", Planner: nnunet.ConvPlanner}, {Name: "nnunet/ResEncM", Planner: nnunet.ResEncMPlanner}},
 		Studies:   []plan.Study{{Name: "hpo", Folds: []int{0}, Rungs: []plan.Rung{{Epochs: 4, Trials: 3}, {Epochs: 40, Trials: 1}}}, {Name: "wide|hpo", Folds: []int{0}, Rungs: []plan.Rung{{Epochs: 40, Trials: 2}}}},
 		Report:    plan.Report{Against: "nnunet/Conv", Published: true},
@@ -66,12 +66,13 @@ func example() (*plan.Plan, []journal.Event) {
 		return search.Trial{ID: study + "-" + c, Study: study, Key: c[:2], Epochs: 40,
 			Configuration: space.Configuration{"initial_lr": space.Number(0.005), "optimizer": space.Text("SGD")}}
 	}
+	zero := 0
 	events := []journal.Event{
 		{Kind: journal.Start, Baseline: "nnunet/Conv"},
 		{Kind: journal.FoldDone, Baseline: "nnunet/Conv", Result: result(2000, fold(0, 0.5, 40, 0.85, 0.83))},
 		{Kind: journal.Result, Baseline: "nnunet/Conv", Result: result(2000, fold(0, 0.5, 40, 0.85, 0.83), fold(1, 0.7, 40, 0.87, 0.84))},
 		{Kind: journal.Start, Baseline: "nnunet/ResEncM"},
-		{Kind: journal.Failure, Baseline: "nnunet/ResEncM", Cause: "the loss is not finite in epoch 3"},
+		{Kind: journal.Failure, Baseline: "nnunet/ResEncM", Fold: &zero, Cause: "the loss is not finite in epoch 3"},
 		{Kind: journal.Result, Study: "hpo", Trial: trial("hpo", "c0r1"), Result: result(2000, fold(0, 0.5, 40, 0.85, 0.83))},
 		{Kind: journal.Failure, Study: "hpo", Trial: trial("hpo", "c1r1"), Cause: "killed"},
 		{Kind: journal.Result, Study: "hpo", Trial: trial("hpo", "c2r1"), Result: result(2000, fold(0, 0.5, 40, 0.88, 0.86))},
@@ -363,5 +364,37 @@ func TestReadOnlyDirectoryIsNamed(t *testing.T) {
 	p, events := example()
 	if _, err := build(t, p, events).WriteAll(filepath.Join(file, "report")); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("error %v, want one that names %s", err, file)
+	}
+}
+
+// TestNamesSayWhatDiffersFromNNUNet changes a hyperparameter of the default.
+func TestNamesSayWhatDiffersFromNNUNet(t *testing.T) {
+	p, events := example()
+	p.Training.Hyperparameters.Momentum, p.Training.Augmentation = 0.9, "none"
+	r, err := New(p, events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Tables[0].Rows[0].Name; got != "nnU-Net default but augmentation none, momentum 0.9, 8 features, 2000 iterations" {
+		t.Errorf("row %q", got)
+	}
+}
+
+// TestAnIncumbentsFailedFoldIsTold whichever of its folds ended last.
+func TestAnIncumbentsFailedFoldIsTold(t *testing.T) {
+	p, events := example()
+	one := 1
+	for i, e := range events {
+		if e.Kind == journal.FoldDone && e.Study == "hpo" {
+			failure := journal.Event{Dataset: e.Dataset, Kind: journal.Failure, Study: "hpo", Trial: e.Trial, Fold: &one, Cause: "nan"}
+			events[i] = failure
+		}
+	}
+	r, err := New(p, events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notes := strings.Join(r.Tables[0].Notes, "\n"); !strings.Contains(notes, "hpo incumbent, 8 features, 2000 iterations failed on fold 1: nan.") {
+		t.Error(notes)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
@@ -23,14 +24,14 @@ type training struct {
 	result  journal.TrialResult        // of its last event: features, iterations, parameters
 	search  float64                    // hours of an incumbent's whole search; NaN of a baseline
 	started bool
-	cause   string // of the last failure, unless a result came later
+	causes  map[int]string // of failed folds that have no result
 }
 
 // gather collects a data set's trainings in the plan's order.
 func gather(p *plan.Plan, d plan.Dataset, events []journal.Event) []training {
 	var out []training
 	for _, b := range p.Baselines {
-		t := training{id: b.Name, kind: Baseline, label: label(b), search: math.NaN()}
+		t := training{id: b.Name, kind: Baseline, label: label(p, b), search: math.NaN()}
 		t.collect(p, events, func(e journal.Event) bool { return e.Dataset == d.Name && e.Baseline == b.Name })
 		out = append(out, t)
 	}
@@ -48,12 +49,16 @@ func gather(p *plan.Plan, d plan.Dataset, events []journal.Event) []training {
 	return out
 }
 
-// label names a baseline for people.
-func label(b plan.Baseline) string {
+// label names a baseline for people, with what the experiment changed in it.
+func label(p *plan.Plan, b plan.Baseline) string {
+	name := "nnU-Net " + string(b.Planner)
 	if b.Planner == nnunet.ConvPlanner {
-		return "nnU-Net default"
+		name = "nnU-Net default"
 	}
-	return "nnU-Net " + string(b.Planner)
+	if changes := p.Training.Deviations(); len(changes) > 0 {
+		name += " but " + strings.Join(changes, ", ")
+	}
+	return name
 }
 
 // short is a training's name in a sentence.
@@ -67,20 +72,21 @@ func (t training) short() string {
 // collect reads the events of one training. A fold trained again counts by its
 // last result; folds outside the comparison are left out.
 func (t *training) collect(p *plan.Plan, events []journal.Event, mine func(journal.Event) bool) {
-	t.folds = map[int]journal.FoldResult{}
+	t.folds, t.causes = map[int]journal.FoldResult{}, map[int]string{}
 	for _, e := range events {
 		if !mine(e) {
 			continue
 		}
 		t.started, t.trial = true, e.Trial
-		if e.Kind == journal.Failure {
-			t.cause = e.Cause
+		if e.Kind == journal.Failure && e.Fold != nil {
+			t.causes[*e.Fold] = e.Cause
 		}
 		if e.Result == nil {
 			continue
 		}
-		t.result, t.cause = *e.Result, ""
+		t.result = *e.Result
 		for _, f := range e.Result.Folds {
+			delete(t.causes, f.Fold)
 			if slices.Contains(p.Folds, f.Fold) {
 				t.folds[f.Fold] = f
 			}
@@ -95,7 +101,7 @@ func (t training) name() string {
 		return fmt.Sprintf("%s, %d features, %d iterations", t.label, t.result.Features, t.result.Iterations)
 	case len(t.folds) > 0:
 		return fmt.Sprintf("%s, %d iterations", t.label, t.result.Iterations)
-	case t.cause != "":
+	case len(t.causes) > 0:
 		return t.label + ", failed"
 	case t.started:
 		return t.label + ", not finished"
