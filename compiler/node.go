@@ -204,10 +204,14 @@ func (s *source) span(from, to token.Pos) diag.Range {
 	return r
 }
 
-// show is a file's name as the user wrote it.
+// show is a file's name as the user wrote it; another file's is told from the
+// spec's.
 func (s *source) show(file string) string {
 	if file == s.file {
 		return s.path
+	}
+	if r, err := filepath.Rel(filepath.Dir(s.file), file); err == nil && filepath.IsAbs(file) {
+		return filepath.Join(filepath.Dir(s.path), r)
 	}
 	return file
 }
