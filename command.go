@@ -63,7 +63,7 @@ defaults. The same command run again continues where it was.`,
 	f.bind(root)
 	root.AddCommand(f.runCommand())
 	root.AddCommand(initCommand(), f.vetCommand(), fmtCommand(), f.planCommand(), f.diffCommand(), f.lockCommand())
-	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand(), f.unlockCommand(), f.reportCommand())
+	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand(), f.explainCommand(), f.unlockCommand(), f.reportCommand())
 	root.AddCommand(f.doctorCommand(), versionCommand(), manCommand(), workerCommand())
 	return root
 }

@@ -225,6 +225,46 @@ func (f *flags) logsCommand() *cobra.Command {
 	return cmd
 }
 
+func (f *flags) explainCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "explain TRIAL [SPEC.cue | PLAN.json]",
+		Short: "Show what has changed since a trial was trained: its data, settings, seed, or the code",
+		Long: `explain compares what a trial's result follows from, as it was trained, with what
+this program, and the spec or plan if one is given, would train now.`,
+		Example: `  runspec explain hpo-c3r1
+  runspec explain hpo-c3r1 mine.cue --run-dir runs/mine`,
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: f.trials,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := f.open(cmd)
+			if err != nil {
+				return err
+			}
+			now := r.Plan
+			switch what := argument(args, 1); {
+			case strings.HasSuffix(what, ".json"):
+				now, err = plan.Read(what)
+			case what != "":
+				now, err = f.compile(cmd, what, true)
+			}
+			if err != nil {
+				return err
+			}
+			x, err := r.Explain(args[0], now)
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
+				return writeJSON(cmd.OutOrStdout(), x)
+			}
+			return x.Write(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print "+inspect.ExplanationVersion)
+	return cmd
+}
+
 // open opens the run that a command about a trial means.
 func (f *flags) open(cmd *cobra.Command) (*inspect.Run, error) {
 	dir, err := f.runDir(cmd, "")

@@ -67,35 +67,15 @@ func (t task) seed(p *plan.Plan) uint64 {
 
 // job freezes the task.
 func (s *studies) job(t task, o Options, threads int) (train.Job, error) {
-	p := s.plan
-	planner := s.planner(t)
-	d := s.data[t.dataset]
-	settings, c, err := d.settings(p, planner)
+	p, d := s.plan, s.data[t.dataset]
+	j, err := freeze(p, t, d.raw.Description, d.fingerprint)
 	if err != nil {
-		return train.Job{}, err
+		return j, err
 	}
-	j := train.Job{
-		Version:       train.JobVersion,
-		Name:          t.name(p),
-		Fold:          t.fold,
-		Data:          d.raw.Dir,
-		Cache:         filepath.Join(o.CacheDir, "preprocessed"),
-		Directory:     filepath.Join(o.RunDir, t.folder(p)),
-		Description:   d.raw.Description,
-		Settings:      settings,
-		Configuration: c,
-		Training:      p.Training,
-		Epochs:        t.trial.Epochs,
-		Horizon:       p.Fidelity.Horizon,
-		Seed:          t.seed(p),
-		Threads:       threads,
-	}
+	j.Data, j.Cache, j.Directory = d.raw.Dir, filepath.Join(o.CacheDir, "preprocessed"), filepath.Join(o.RunDir, t.folder(p))
+	j.Threads = threads
 	if t.trial.Parent != "" && slices.Contains(s.foldsOf(t), t.fold) {
 		j.Parent = filepath.Join(o.RunDir, folder(p.Datasets[t.dataset].Name, t.approach(), t.trial.Parent, t.fold))
-	}
-	j.Training.Hyperparameters, err = train.Overlay(p.Training.Hyperparameters, t.trial.Configuration)
-	if err != nil {
-		return j, fmt.Errorf("%s: %w", j.Name, err)
 	}
 	return j, nil
 }

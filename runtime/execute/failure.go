@@ -6,8 +6,11 @@ import (
 	"path/filepath"
 )
 
-// LogFile is the name of a worker's log in its job's directory.
-const LogFile = logFile
+// Names of files in a job's directory: its worker's log, and the job itself.
+const (
+	LogFile = logFile
+	JobFile = jobFile
+)
 
 // ReadFailure reads why the job of a directory failed, in its worker's words.
 // The error is os.ErrNotExist where it did not, or its worker had no time to tell.

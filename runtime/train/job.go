@@ -34,6 +34,8 @@ type Job struct {
 	Horizon       int                  `json:"horizon"`       // length of the learning-rate schedule, epochs
 	Seed          uint64               `json:"seed"`          // of initialisation and batches; the same at every rung
 	Threads       int                  `json:"threads"`       // changes no result
+	Digest        string               `json:"digest"`        // of the data set's files; "": not known
+	Code          Code                 `json:"code"`          // that the result is to be computed by
 }
 
 // JobVersion is the format of a Job.
