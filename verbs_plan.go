@@ -134,18 +134,23 @@ func (f *flags) again(cmd *cobra.Command, s plan.Saved) (*plan.Plan, error) {
 		f.options.SpecDir = filepath.Dir(s.Spec)
 		f.options.Progress.Note("the plan's spec, %s, is not here; the plan is run as it is", s.Spec)
 	}
+	path := plan.LockPath(s.Spec)
+	lock, err := plan.ReadLock(path)
+	if err != nil {
+		return nil, err
+	}
 	p := *s.Plan
 	p.Datasets = append([]plan.Dataset{}, p.Datasets...)
-	sources := run.Sources(cmd.Context(), f.options, false)
+	sources := f.sources(cmd, lock, false)
 	for i := range p.Datasets {
 		d := &p.Datasets[i]
-		data, err := sources(d.Source, d.Name)
+		data, err := sources.Data(d.Source, d.Name)
 		if err != nil {
 			return nil, fmt.Errorf("data set %s: %w", d.Name, err)
 		}
 		d.Digest, d.Description, d.Fingerprint = data.Digest, data.Description, data.Fingerprint
 	}
-	return &p, nil
+	return &p, f.checkLock(path, lock, &p)
 }
 
 func (f *flags) diffCommand() *cobra.Command {

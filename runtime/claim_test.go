@@ -128,6 +128,72 @@ func results(t *testing.T, dir string) map[string]search.Observation {
 	return out
 }
 
+// TestExtendedHyperband: brackets learn nothing of one another, so whole
+// brackets more leave the others as they are.
+func TestExtendedHyperband(t *testing.T) {
+	hyperband := func(p *plan.Plan) {
+		s := &p.Studies[0]
+		s.Optimizer = plan.Optimizer{Kind: plan.Hyperband, Trials: 4}
+		s.Brackets = []plan.Bracket{{Rung: 0, Trials: []int{4, 2, 1}}}
+	}
+	more := func(p *plan.Plan) {
+		hyperband(p)
+		s := &p.Studies[0]
+		s.Optimizer.Trials = 6
+		s.Brackets = append(s.Brackets, plan.Bracket{Rung: 1, Trials: []int{2, 1}})
+		s.Rungs = []plan.Rung{{Epochs: 1, Trials: 4}, {Epochs: 2, Trials: 4}, {Epochs: 4, Trials: 2}}
+	}
+	whole := table(t, grown(more), options(t, t.TempDir(), Options{}))
+	dir := t.TempDir()
+	table(t, grown(hyperband), options(t, dir, Options{}))
+	if extended := table(t, grown(more), options(t, dir, Options{ExtendBudget: true})); extended != whole {
+		t.Errorf("extended\n%s\nfrom the beginning\n%s", extended, whole)
+	}
+}
+
+// TestLook: the outlook agrees with what a run then trains. Of an incumbent's
+// training on further folds nobody knows beforehand how long it is, nor whether
+// it has been done for another budget, so there are none here.
+func TestLook(t *testing.T) {
+	for name, change := range map[string]func(*plan.Plan){"nothing done": nil, "part done": budgets["random: trials"], "longer": budgets["random: epochs"]} {
+		one := func(p *plan.Plan) { p.Folds = []int{0} }
+		dir, p := t.TempDir(), grown(one)
+		if change != nil {
+			table(t, p, options(t, dir, Options{}))
+			p = grown(change)
+			one(p)
+		}
+		trained, epochs := 0, 0
+		o := options(t, dir, Options{ExtendBudget: true, Train: func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+			trained++
+			epochs += j.Epochs
+			if j.Parent != "" {
+				epochs -= j.Epochs / 2 // smallPlan's rungs double
+			}
+			return pretend(ctx, j, tell)
+		}})
+		before, err := Look(p, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		table(t, p, o)
+		after, err := Look(p, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := 0
+		for _, a := range before.Sets[0].Approaches {
+			left += a.Epochs
+		}
+		if before.Left != trained || left != epochs || !before.Todo {
+			t.Errorf("%s: %d trainings of %d epochs were foreseen (%+v), %d of %d came", name, before.Left, left, before.Sets, trained, epochs)
+		}
+		if after.Todo || after.Left != 0 {
+			t.Errorf("%s: left after the run: %+v", name, after)
+		}
+	}
+}
+
 func TestCosmeticChangesGoOn(t *testing.T) {
 	dir := t.TempDir()
 	table(t, smallPlan(), options(t, dir, Options{}))

@@ -28,5 +28,5 @@ func Report(dir string) (report.Report, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) { // a run that is preparing its data has none yet
 		return report.Report{}, err
 	}
-	return report.New(p, events)
+	return report.New(p, journal.Current(p, events))
 }
