@@ -31,8 +31,8 @@ type Ahead struct {
 	Dataset    string
 	Approaches []Approach
 	Paces      []Pace // the best known first; none: nothing is known
-	Disk       int64   // bytes of checkpoints in all; -1: not known
-	Cases      int64   // bytes of preprocessed cases in the cache; -1: not known
+	Disk       int64  // bytes of checkpoints in all; -1: not known
+	Cases      int64  // bytes of preprocessed cases in the cache; -1: not known
 }
 
 // Approach counts the trainings (a trial on a fold) of a baseline, or of a study.
