@@ -86,6 +86,7 @@ func (f *flags) bind(cmd *cobra.Command) {
 	p.BoolVar(&f.options.Fresh, "fresh", false, "begin anew; the run directory that is there is moved aside")
 	p.BoolVar(&f.locked, "locked", false, "refuse to go on where the spec's lock is missing or says otherwise")
 	p.BoolVar(&f.frozen, "frozen", false, "as --locked, and believe the lock: read no data to check it")
+	p.BoolVar(&f.options.Reuse, "reuse", false, "take trainings that another run has finished from the cache, and keep this run's there")
 	p.StringVar(&f.diagnostics, "diagnostics", "text", "how mistakes in a spec are shown: text, or on the standard output json, github, sarif")
 	p.StringVar(&f.progress, "progress", "auto", "auto, tty, plain, json (a stream of events) or none")
 }

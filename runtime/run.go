@@ -39,6 +39,7 @@ type Options struct {
 	Limits plan.Limits // of one training, in the place of the plan's where they are not zero
 
 	Invocation provenance.Invocation // recorded in the run directory
+	Reuse      bool                  // take finished trainings of other runs from the cache, and keep this one's there
 
 	// What may happen to a run directory that another plan was run in.
 	ExtendBudget bool // go on with more epochs, trials, rungs or folds
@@ -140,6 +141,9 @@ func (o Options) withDefaults(p *plan.Plan) Options {
 	}
 	if o.Train == nil {
 		o.Train = execute.Local{Limits: o.limits(p)}.Run
+	}
+	if o.Reuse {
+		o.Train = shelf{filepath.Join(o.CacheDir, "trainings"), o.Progress}.trainer(o.Train)
 	}
 	return o
 }

@@ -6,10 +6,11 @@ import (
 	"path/filepath"
 )
 
-// Names of files in a job's directory: its worker's log, and the job itself.
+// Names of files in a job's directory: its worker's log, the job itself, its result.
 const (
-	LogFile = logFile
-	JobFile = jobFile
+	LogFile    = logFile
+	JobFile    = jobFile
+	ResultFile = resultFile
 )
 
 // ReadFailure reads why the job of a directory failed, in its worker's words.
