@@ -3,7 +3,6 @@ package runtime
 import (
 	"context"
 	"errors"
-	"path/filepath"
 
 	"runspec/compiler/plan"
 	"runspec/runtime/durable"
@@ -35,13 +34,11 @@ func own(ctx context.Context, o Options) (held *lease.Lease, run context.Context
 	}, nil
 }
 
-// sweep removes the temporary files of processes that are no more. Trials lie
-// four folders deep, validation below them.
+// sweep removes the temporary files of processes that are no more: trials lie
+// four folders deep and validation below them, the cache's files two deep.
 func sweep(o Options) {
 	durable.Sweep(o.RunDir, 6)
-	for _, dir := range []string{"", "preprocessed", "fingerprints", "phantoms", "decathlon"} {
-		durable.Sweep(filepath.Join(o.CacheDir, dir), 0)
-	}
+	durable.Sweep(o.CacheDir, 2)
 }
 
 // lost puts the loss of the run directory in the place of what came of it.
