@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -79,6 +80,40 @@ func TestExtendedBudget(t *testing.T) {
 		kept, err := plan.Read(filepath.Join(dir, "plan.1.json"))
 		if err != nil || len(plan.Diff(kept, smallPlan())) > 0 {
 			t.Errorf("%s: the old plan: %v, %v", name, kept, err)
+		}
+	}
+}
+
+// TestExtendedInSteps grows the budget in several ways, in any order, and stops
+// the runs in between anywhere: the last one gives the table of the whole.
+func TestExtendedInSteps(t *testing.T) {
+	ways := []string{"random: trials", "folds", "a study's folds", "random: epochs", "halving: longer rungs"}
+	for seed := range uint64(8) {
+		draw := rand.New(rand.NewPCG(seed, 1))
+		steps := draw.Perm(len(ways))[:2+draw.IntN(len(ways)-1)]
+		p, dir, names := smallPlan(), t.TempDir(), []string{}
+		for _, step := range append([]int{-1}, steps...) {
+			if step >= 0 {
+				budgets[ways[step]](p)
+				names = append(names, ways[step])
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			left := draw.IntN(20)
+			_, err := Run(ctx, p, options(t, dir, Options{ExtendBudget: true, Train: func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+				if left--; left < 0 {
+					cancel()
+					return train.Result{}, ctx.Err()
+				}
+				return pretend(ctx, j, tell)
+			}}))
+			cancel()
+			if err != nil && !errors.Is(err, context.Canceled) {
+				t.Fatalf("%d: %v: %v", seed, names, err)
+			}
+		}
+		whole := table(t, p, options(t, t.TempDir(), Options{}))
+		if extended := table(t, p, options(t, dir, Options{Workers: 2})); extended != whole {
+			t.Errorf("%d: %v: extended\n%s\nfrom the beginning\n%s", seed, names, extended, whole)
 		}
 	}
 }
