@@ -2,9 +2,11 @@ package durable
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -113,5 +115,45 @@ func TestSweep(t *testing.T) {
 	}
 	if err := living.Commit(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWriteNew has many write one file: one of them does, with hard links or
+// without.
+func TestWriteNew(t *testing.T) {
+	for what, write := range map[string]func(string, []byte) error{"link": WriteNew, "exclusive": writeExclusively} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "file")
+		won := make(chan string, 20)
+		var group sync.WaitGroup
+		for i := range cap(won) {
+			group.Go(func() {
+				text := strings.Repeat(string(rune('a'+i)), 1000)
+				err := write(path, []byte(text))
+				if err == nil {
+					won <- text
+				} else if !errors.Is(err, fs.ErrExist) {
+					t.Errorf("%s: %v", what, err)
+				}
+			})
+		}
+		group.Wait()
+		if len(won) != 1 || content(t, path) != <-won {
+			t.Errorf("%s: %d others wrote it", what, len(won))
+		}
+		if left := entries(t, dir); len(left) != 1 {
+			t.Errorf("%s: files %q are left", what, left)
+		}
+	}
+}
+
+func TestClockIsTheFileSystems(t *testing.T) {
+	dir := t.TempDir()
+	now, err := Clock(dir)
+	if err != nil || time.Since(now).Abs() > time.Hour {
+		t.Errorf("%v, %v", now, err)
+	}
+	if left := entries(t, dir); len(left) > 0 {
+		t.Errorf("files %q are left", left)
 	}
 }

@@ -149,11 +149,11 @@ func listen(out io.Reader, tell func(train.Epoch)) *Failure {
 	return told
 }
 
-// guard ends a process that holds more memory than it may. It looks ten times a
-// second: a limit of the address space would not do, since Go reserves far more
-// than it uses.
+// guard ends a process that holds more memory than it may. It looks fifty times
+// a second: a limit of the address space would not do, since Go reserves far
+// more than it uses.
 func guard(ctx context.Context, p *os.Process, limit int, tell func()) {
-	for tick := time.NewTicker(100 * time.Millisecond); ; {
+	for tick := time.NewTicker(20 * time.Millisecond); ; {
 		select {
 		case <-ctx.Done():
 			tick.Stop()
