@@ -2,10 +2,12 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
@@ -24,7 +26,7 @@ var ErrLock = errors.New("the lock does not hold")
 
 // Lock is what specs came to, in a file beside them that is kept with them: what
 // their data were, how these are split, what was planned from them. A spec with
-// tags may describe several experiments.
+// tags describes several experiments.
 type Lock struct {
 	Version     string   `json:"version"`
 	Schema      string   `json:"schema"` // format of the plans that are meant
@@ -32,13 +34,19 @@ type Lock struct {
 	Experiments []Locked `json:"experiments"`
 }
 
-// Locked is what one experiment came to.
+// Locked is what one experiment came to: a spec under some tags.
 type Locked struct {
-	Name     string          `json:"name"`
-	Plan     string          `json:"plan"` // digest
-	Seed     uint64          `json:"seed"`
-	Studies  []LockedStudy   `json:"studies"`
-	Datasets []LockedDataset `json:"datasets"`
+	Name     string            `json:"name"`
+	Tags     map[string]string `json:"tags,omitempty"`
+	Plan     string            `json:"plan"` // digest
+	Seed     uint64            `json:"seed"`
+	Studies  []LockedStudy     `json:"studies"`
+	Datasets []LockedDataset   `json:"datasets"`
+}
+
+// of says whether two entries are about the same experiment.
+func (l Locked) of(other Locked) bool {
+	return l.Name == other.Name && maps.Equal(l.Tags, other.Tags)
 }
 
 // LockedStudy is a study's seed.
@@ -68,8 +76,8 @@ type LockedSettings struct {
 
 // NewLocked is what a plan comes to. Splits names a data set's folds by its
 // number of cases. A plan that does not know all its data cannot be locked.
-func NewLocked(p *Plan, splits func(cases int) (string, error)) (Locked, error) {
-	l := Locked{Name: p.Name, Seed: p.Seed, Studies: []LockedStudy{}, Datasets: []LockedDataset{}}
+func NewLocked(p *Plan, tags map[string]string, splits func(cases int) (string, error)) (Locked, error) {
+	l := Locked{Name: p.Name, Tags: tags, Seed: p.Seed, Studies: []LockedStudy{}, Datasets: []LockedDataset{}}
 	q := *p
 	q.Studies = slices.Clone(p.Studies)
 	for i, s := range p.Studies {
@@ -160,7 +168,7 @@ func (l Lock) Data(source Source, name string) Data {
 // has none of its name.
 func (l Lock) Check(now Locked) ([]Change, error) {
 	for _, was := range l.Experiments {
-		if was.Name == now.Name {
+		if was.of(now) {
 			c := &comparison{}
 			c.walk(at{}, reflect.ValueOf(was), reflect.ValueOf(now))
 			for i := range c.changes {
@@ -169,15 +177,29 @@ func (l Lock) Check(now Locked) ([]Change, error) {
 			return c.changes, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: it has no experiment %s", ErrLock, now.Name)
+	return nil, fmt.Errorf("%w: it has no experiment %s%s", ErrLock, now.Name, now.with())
 }
 
 // Put takes an experiment in, in the place of the one of its name.
 func (l *Lock) Put(now Locked, tool string) {
 	l.Version, l.Schema, l.Tool = LockVersion, Version, tool
-	l.Experiments = slices.DeleteFunc(l.Experiments, func(e Locked) bool { return e.Name == now.Name })
+	l.Experiments = slices.DeleteFunc(l.Experiments, now.of)
 	l.Experiments = append(l.Experiments, now)
-	slices.SortFunc(l.Experiments, func(a, b Locked) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(l.Experiments, func(a, b Locked) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.with(), b.with()))
+	})
+}
+
+// with prints the tags: " with -t profile=paper".
+func (l Locked) with() string {
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(l.Tags)) {
+		fmt.Fprintf(&b, " -t %s=%s", key, l.Tags[key])
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return " with" + b.String()
 }
 
 // flat are lists of numbers, which stand on one line each.

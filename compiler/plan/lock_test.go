@@ -30,7 +30,7 @@ func TestLock(t *testing.T) {
 	for _, name := range []string{"z", "small"} {
 		p := locking()
 		p.Name = name
-		now, err := NewLocked(p, splits)
+		now, err := NewLocked(p, nil, splits)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestLock(t *testing.T) {
 // TestLockCheck: whatever changes is told, by its name.
 func TestLockCheck(t *testing.T) {
 	var l Lock
-	was, err := NewLocked(locking(), splits)
+	was, err := NewLocked(locking(), nil, splits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestLockCheck(t *testing.T) {
 	} {
 		p := locking()
 		change(p)
-		now, err := NewLocked(p, splits)
+		now, err := NewLocked(p, nil, splits)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,9 +109,17 @@ func TestLockCheck(t *testing.T) {
 	if _, err := l.Check(was); !errors.Is(err, ErrLock) {
 		t.Error(err)
 	}
+	was.Name, was.Tags = "small", map[string]string{"size": "large", "a": "b"}
+	if _, err := l.Check(was); !errors.Is(err, ErrLock) || !strings.HasSuffix(err.Error(), "it has no experiment small with -t a=b -t size=large") {
+		t.Error(err)
+	}
+	l.Put(was, "v1")
+	if changes, err := l.Check(was); err != nil || len(changes) > 0 || len(l.Experiments) != 2 {
+		t.Error(changes, err, len(l.Experiments))
+	}
 	unknown := locking()
 	unknown.Datasets[0].Fingerprint = nil
-	if _, err := NewLocked(unknown, splits); !errors.Is(err, ErrLock) || !strings.Contains(err.Error(), "D") {
+	if _, err := NewLocked(unknown, nil, splits); !errors.Is(err, ErrLock) || !strings.Contains(err.Error(), "D") {
 		t.Error(err)
 	}
 }
@@ -119,7 +127,7 @@ func TestLockCheck(t *testing.T) {
 // FuzzReadLock and FuzzLoad look for panics, and for files that are read, and
 // then cannot be told or written.
 func FuzzReadLock(f *testing.F) {
-	now, err := NewLocked(locking(), splits)
+	now, err := NewLocked(locking(), nil, splits)
 	if err != nil {
 		f.Fatal(err)
 	}
