@@ -151,11 +151,15 @@ func (s Study) Epochs() int {
 	return total
 }
 
-// ladder gives the rungs of a bracket, lowest first.
+// ladder gives the rungs of a bracket, lowest first; those that the study
+// lacks, as in a file that was changed by hand, have no epochs.
 func (s Study) ladder(b Bracket) []Rung {
 	out := make([]Rung, len(b.Trials))
 	for k, n := range b.Trials {
-		out[k] = Rung{Epochs: s.Rungs[b.Rung+k].Epochs, Trials: n}
+		out[k].Trials = n
+		if r := b.Rung + k; r >= 0 && r < len(s.Rungs) {
+			out[k].Epochs = s.Rungs[r].Epochs
+		}
 	}
 	return out
 }

@@ -267,3 +267,28 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		t.Errorf("%d runs, %v", len(runs), errs)
 	}
 }
+
+// A plan that was changed by hand is an error, not a panic.
+func TestStatusOfAWrongPlan(t *testing.T) {
+	for name, spoil := range map[string]func(*plan.Study){
+		"no rung":    func(s *plan.Study) { s.Rungs = nil },
+		"no bracket": func(s *plan.Study) { s.Optimizer.Kind = plan.Hyperband },
+		"far bracket": func(s *plan.Study) {
+			s.Optimizer.Kind, s.Brackets = plan.Hyperband, []plan.Bracket{{Rung: 7, Trials: []int{1}}}
+		},
+	} {
+		w := begin(t)
+		w.end(w.asked("Dataset001_A", 0), 0, 0.5)
+		spoil(&w.p.Studies[0])
+		w.check(plan.Write(filepath.Join(w.dir, "plan.json"), w.p))
+		if _, err := w.run().Status(); err == nil || !strings.Contains(err.Error(), "study hpo") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := w.p.Digest(); err != nil {
+			t.Error(err)
+		}
+		if err := w.p.Describe(&strings.Builder{}); err != nil {
+			t.Logf("%s: %v", name, err)
+		}
+	}
+}

@@ -195,18 +195,19 @@ func meanDice(r journal.TrialResult) evaluate.Score {
 // study counts a study's trainings. One that is over has nothing to do beside
 // its incumbent's folds, though failures may have left it smaller than planned.
 func (r *Run) study(d plan.Dataset, s plan.Study, trials []*trial) (Approach, error) {
-	a := r.count(Approach{Dataset: d.Name, Name: s.Name, Study: true}, of(trials, d.Name, s.Name))
+	a := Approach{Dataset: d.Name, Name: s.Name, Study: true}
+	history := journal.History(r.Events, d.Name, s.Name)
+	method, err := run.Method(s, d.Name)
+	if err != nil { // a plan that was changed by hand
+		return a, err
+	}
+	a = r.count(a, of(trials, d.Name, s.Name))
 	planned, extra := 0, r.extra(s)
 	for _, rung := range s.Rungs {
 		planned += rung.Trials * len(s.Folds)
 	}
 	a.Epochs.Total = s.Epochs()*len(s.Folds) + extra*s.Rungs[len(s.Rungs)-1].Epochs
 	a.Trainings.ToDo = max(0, planned+extra-a.Trainings.Done-a.Trainings.Running-a.Trainings.Failed)
-	history := journal.History(r.Events, d.Name, s.Name)
-	method, err := run.Method(s, d.Name)
-	if err != nil {
-		return a, err
-	}
 	incumbent, ok := search.Incumbent(history)
 	for _, t := range of(trials, d.Name, s.Name) {
 		if ok && t.event.Trial.ID == incumbent.ID && t.summary != nil {
