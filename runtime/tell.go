@@ -25,7 +25,7 @@ func tell(o Options, e journal.Event) {
 	case journal.Result:
 		out.Type = progress.TrialEnd
 	case journal.Failure:
-		out.Type, out.Cause = progress.Failure, e.Cause
+		out.Type, out.Cause, out.Attempt = progress.Failure, e.Cause, e.Attempt
 	default:
 		return
 	}

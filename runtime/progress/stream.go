@@ -27,7 +27,7 @@ const (
 	Epoch      EventType = "epoch"       // the same, and epoch (from 1), loss, validationLoss, dice, seconds
 	FoldEnd    EventType = "fold_end"    // a training ended well: dice, seconds
 	TrialEnd   EventType = "trial_end"   // a trial has ended well on all its folds: dice, seconds (means)
-	Failure    EventType = "failure"     // a training ended without a result: cause
+	Failure    EventType = "failure"     // a training ended without a result: cause, attempt
 	Note       EventType = "note"        // text
 	Summary    EventType = "summary"     // the last: state (done, failed, interrupted, error), failures, report, text
 )
@@ -58,6 +58,7 @@ type Event struct {
 	Dice           *evaluate.Score `json:"dice,omitempty"`    // epoch: moving average of the pseudo-Dice; else of whole cases
 	Seconds        float64         `json:"seconds,omitempty"` // measured
 	Cause          string          `json:"cause,omitempty"`
+	Attempt        int             `json:"attempt,omitempty"` // failure: that failed, from 1
 
 	State    string `json:"state,omitempty"`
 	Failures *int   `json:"failures,omitempty"`
