@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -216,6 +217,7 @@ func (l Lock) Write(path string) error {
 	b = flat.ReplaceAllFunc(b, func(list []byte) []byte {
 		return bytes.ReplaceAll(gap.ReplaceAll(list, nil), []byte(","), []byte(", "))
 	})
+	durable.Sweep(filepath.Dir(path), 0)
 	if err := durable.Write(path, append(b, '\n')); err != nil {
 		return fmt.Errorf("write lock: %w", err)
 	}

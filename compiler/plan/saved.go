@@ -45,6 +45,7 @@ func WriteSaved(path string, s Saved) error {
 	if err != nil {
 		return err
 	}
+	durable.Sweep(filepath.Dir(path), 0)
 	if err := durable.Write(path, append(b, '\n')); err != nil {
 		return fmt.Errorf("write plan %s: %w", path, err)
 	}
