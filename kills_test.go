@@ -152,13 +152,17 @@ type blow struct {
 	codes   []int
 }
 
+// twice is the blow whose second signal does not wait for the workers.
+const twice = "TERM to the run, and again"
+
 var blows = []blow{
 	{"kill -9 of the run", syscall.SIGKILL, 0, []int{-1}},
 	{"kill -9 of the workers", 0, syscall.SIGKILL, []int{0}},
 	{"kill -9 of all", syscall.SIGKILL, syscall.SIGKILL, []int{-1}},
 	{"TERM to the run", syscall.SIGTERM, 0, []int{143}},
 	{"TERM to the workers", 0, syscall.SIGTERM, []int{0}},
-	{"Ctrl-C, then TERM", syscall.SIGINT, syscall.SIGTERM, []int{130}},
+	{"Ctrl-C at a terminal, which TERMs the workers too", syscall.SIGINT, syscall.SIGTERM, []int{130}},
+	{twice, syscall.SIGTERM, 0, []int{143}},
 }
 
 // moments are what the killer waits for.
@@ -189,7 +193,7 @@ func (k *killer) round(t *testing.T, i int) (landed bool) {
 	}
 	k.alone(t, name)
 	k.found(filepath.Join(k.dir, run), filepath.Join(k.dir, cache))
-	if b.main == syscall.SIGTERM || b.main == syscall.SIGINT { // cleans up itself
+	if (b.main == syscall.SIGTERM || b.main == syscall.SIGINT) && b.name != twice { // cleans up itself
 		k.tidy(t, name, run, cache)
 	}
 	after := k.finish(t, run, cache)
@@ -284,6 +288,10 @@ func (k *killer) strike(r running, b blow) []int {
 		}
 	}
 	if b.main != 0 {
+		r.Process.Signal(b.main)
+	}
+	if b.name == twice {
+		time.Sleep(5 * time.Millisecond)
 		r.Process.Signal(b.main)
 	}
 	return workers
