@@ -6,13 +6,16 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	goruntime "runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"runspec/compiler/plan"
 	"runspec/runtime/durable"
@@ -46,7 +49,10 @@ func operationOn(op durable.Op, path string) operation {
 	return operation{op, random.ReplaceAllString(filepath.Base(path), "#")}
 }
 
-var allFaults = flag.Bool("faults", false, "TestFaults fails all kinds of operation, not every eighth")
+var (
+	allFaults   = flag.Bool("faults", false, "TestFaults fails all kinds of operation, not every eighth")
+	faultRecord = flag.String("record", "", "file to which TestFaults writes what it found")
+)
 
 // TestFaults fails each kind of file operation of a whole run on each kind of
 // file: the journal, the cache, checkpoints and all others. Failed once, the run
@@ -71,14 +77,38 @@ func TestFaults(t *testing.T) {
 			t.Errorf("no run writes %s", what)
 		}
 	}
+	counts := map[string]int{}
 	for i, o := range order {
 		for j, full := range []bool{false, true} {
 			if *allFaults || (i+4*j)%8 == 0 {
-				fault(t, o, full, whole.tables)
+				counts[fault(t, o, full, whole.tables)]++
 			}
 		}
 	}
-	t.Logf("%d kinds of operation", len(order))
+	recordFaults(t, order, counts)
+}
+
+// recordFaults logs what was found, and writes it to the record.
+func recordFaults(t *testing.T, order []operation, counts map[string]int) {
+	var b strings.Builder
+	verdict := "one line said what was wrong, or the run got over it; the next run gave the table of the unbroken one, and nothing was left"
+	if t.Failed() {
+		verdict = "FAILED"
+	}
+	fmt.Fprintf(&b, "faults in file operations of a run: %s\n%s, %s, %s/%s\n\n", verdict, time.Now().UTC().Format(time.DateOnly), goruntime.Version(), goruntime.GOOS, goruntime.GOARCH)
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(&b, "%5d  %s\n", counts[what], what)
+	}
+	fmt.Fprintf(&b, "\nkinds of operation, %d:\n", len(order))
+	for _, o := range order {
+		fmt.Fprintf(&b, "  %s of %s\n", o.op, o.what)
+	}
+	t.Log("\n" + b.String())
+	if *faultRecord != "" {
+		if err := os.WriteFile(*faultRecord, []byte(b.String()), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // outcome is what a run came to.
@@ -118,12 +148,13 @@ func strip(out Outcome) any {
 	return out.Report.Tables
 }
 
-// fault fails the first operation of a kind, or that and all after it.
-func fault(t *testing.T, o operation, full bool, whole string) {
+// fault fails the first operation of a kind, or that and all after it, and says
+// what came of it.
+func fault(t *testing.T, o operation, full bool, whole string) string {
 	t.Helper()
-	dir, hit, wrong := t.TempDir(), false, syscall.EIO
+	dir, hit, wrong, came := t.TempDir(), false, syscall.EIO, "failed once"
 	if full {
-		wrong = syscall.ENOSPC
+		wrong, came = syscall.ENOSPC, "disk full from then on"
 	}
 	first := faulty(t, dir, func(op durable.Op, path string) error {
 		if hit && !full || !hit && operationOn(op, path) != o {
@@ -151,4 +182,8 @@ func fault(t *testing.T, o operation, full bool, whole string) {
 		return nil
 	})
 	os.RemoveAll(dir)
+	if first.err != nil {
+		return came + ": one error"
+	}
+	return came + ": got over"
 }
