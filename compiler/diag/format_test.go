@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 func several() Diagnostics {
 	return Diagnostics{
 		{Error, OutOfBounds, "Out of bounds", "Lower it, 100%\nat least: now.", at(7, 7, 10), "\tmax:\t1e9 // <big> & \"wide\""},
-		{Warning, Duplicate, "Repeated", "Once is enough.", Range{File: "/work/a dir/ä,b.cue", Start: Position{12, 12}, End: Position{12, 13}}, `name: "ä", x: 1`},
+		{Warning, Duplicate, "Repeated", "Once is enough.", Range{File: "/home/a dir/ä,b.cue", Start: Position{12, 12}, End: Position{12, 13}}, `name: "ä", x: 1`},
 		{Error, Unreadable, "Spec can't be read", "No such file.", Range{File: "b.cue"}, ""},
 		{Error, OutOfBounds, "Out of bounds", "Lower it.", Range{File: "<--set>", Start: Position{1, 14}, End: Position{1, 16}}, "fidelity.max=-1"},
 		{Error, Syntax, "Syntax error", "End.", Range{File: "/elsewhere/c#.cue", Start: Position{1, 40}}, "short"},
@@ -30,7 +30,7 @@ func TestRender(t *testing.T) {
 	for _, f := range []Format{Text, JSON, GitHub, SARIF} {
 		t.Run(string(f), func(t *testing.T) {
 			var b strings.Builder
-			if err := Render(&b, several(), f, Options{Dir: "/work"}); err != nil {
+			if err := Render(&b, several(), f, Options{Dir: "/home"}); err != nil {
 				t.Fatal(err)
 			}
 			golden := filepath.Join("testdata", string(f)+".golden")
@@ -64,7 +64,7 @@ func TestRenderNone(t *testing.T) {
 // of its index, and columns count characters.
 func TestSARIFRefersToRules(t *testing.T) {
 	var b strings.Builder
-	if err := Render(&b, several(), SARIF, Options{Dir: "/work"}); err != nil {
+	if err := Render(&b, several(), SARIF, Options{Dir: "/home"}); err != nil {
 		t.Fatal(err)
 	}
 	var log sarifLog
