@@ -10,6 +10,7 @@ import (
 
 	"runspec/runtime/execute"
 	"runspec/runtime/journal"
+	"runspec/runtime/progress"
 	"runspec/runtime/train"
 )
 
@@ -116,7 +117,7 @@ func (s *studies) append(j *journal.Journal, e journal.Event) error {
 // record journals what a training came to.
 func (s *studies) record(ctx context.Context, j *journal.Journal, o Options, e ended) error {
 	if e.err == nil {
-		o.Progress.End(e.job.Name, fmt.Sprintf("Dice %.4f after %d epochs, %.1f s of training", e.result.MeanDice, e.result.Epochs, e.result.Seconds))
+		o.Progress.End(e.job.Name, fmt.Sprintf("Dice %s after %d epochs, %.1f s of training", progress.Number(float64(e.result.MeanDice)), e.result.Epochs, e.result.Seconds))
 		return s.append(j, s.foldEvent(e.task, e.job, e.result))
 	}
 	if ctx.Err() != nil {

@@ -127,9 +127,6 @@ func (o Options) withDefaults(p *plan.Plan) Options {
 	if o.CacheDir == "" {
 		o.CacheDir = DefaultCache()
 	}
-	if dir, err := filepath.Abs(o.CacheDir); err == nil {
-		o.CacheDir = dir
-	}
 	for _, dir := range []*string{&o.CacheDir, &o.RunDir} { // workers need not share the working directory
 		if abs, err := filepath.Abs(*dir); err == nil {
 			*dir = abs

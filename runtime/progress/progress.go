@@ -194,11 +194,11 @@ func (p *Progress) Epoch(name string, epoch, epochs int, loss, dice float64) {
 	if left != "" {
 		left = ", " + left
 	}
-	p.line(fmt.Sprintf("%s: epoch %d of %d, loss %s, moving pseudo-Dice %s%s", name, epoch, epochs, number(loss), number(dice), left))
+	p.line(fmt.Sprintf("%s: epoch %d of %d, loss %s, moving pseudo-Dice %s%s", name, epoch, epochs, Number(loss), Number(dice), left))
 }
 
-// number prints what was measured, and a dash for what was not.
-func number(v float64) string {
+// Number prints what was measured, and a dash for what was not.
+func Number(v float64) string {
 	if math.IsNaN(v) {
 		return "–"
 	}
