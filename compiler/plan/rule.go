@@ -133,7 +133,7 @@ func includes[T comparable](old, new reflect.Value) bool {
 // may have them.
 func longer(p at, old, new reflect.Value) Class {
 	a, b := old.Interface().(Bracket), new.Interface().(Bracket)
-	if a.Rung != b.Rung || len(a.Trials) > len(b.Trials) || !p.last && a.Trials[0] != b.Trials[0] {
+	if a.Rung != b.Rung || len(a.Trials) == 0 || len(a.Trials) > len(b.Trials) || !p.last && a.Trials[0] != b.Trials[0] {
 		return Incompatible
 	}
 	for k, n := range a.Trials {
