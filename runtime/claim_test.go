@@ -33,8 +33,8 @@ func table(t *testing.T, p *plan.Plan, o Options) string {
 		t.Fatal(err)
 	}
 	text, err := json.Marshal(out.Report)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(out.Report.Tables) == 0 || len(text) < 100 {
+		t.Fatalf("report %s, %v", text, err)
 	}
 	return string(text)
 }

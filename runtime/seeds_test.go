@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -70,14 +69,7 @@ func TestSeeds(t *testing.T) {
 // reported is what a run to its end proposed, and its report.
 func reported(t *testing.T, p *plan.Plan, o Options) string {
 	t.Helper()
-	out, err := Run(context.Background(), p, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(out.Report)
-	if err != nil {
-		t.Fatal(err)
-	}
+	report := table(t, p, o)
 	events, _, err := journal.Read(filepath.Join(o.RunDir, "journal.jsonl"))
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +78,7 @@ func reported(t *testing.T, p *plan.Plan, o Options) string {
 	for _, e := range events {
 		proposed[e.Baseline+e.Trial.ID] = e.Trial.Key
 	}
-	return fmt.Sprint(proposed) + "\n" + string(text) // maps print in the order of their keys
+	return fmt.Sprint(proposed) + "\n" + report // maps print in the order of their keys
 }
 
 // stopped runs until the given number of trainings have begun, then stops; it
