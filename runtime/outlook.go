@@ -42,6 +42,7 @@ type Approach struct {
 	Finished int
 	Failed   int
 	Epochs   int // that are left
+	Anew     int // epochs of all of it, if no trial continued another's checkpoint
 	planner  nnunet.Planner
 }
 
@@ -102,7 +103,8 @@ func (out *Outlook) read(p **plan.Plan, o Options) ([]journal.Event, error) {
 func (s *studies) ahead(index int, d plan.Dataset) (Ahead, error) {
 	a := Ahead{Dataset: d.Name, Disk: -1, Cases: -1}
 	for _, b := range s.plan.Baselines {
-		one := Approach{Name: b.Name, planner: b.Planner, Epochs: s.plan.Fidelity.Max * len(s.plan.Folds)}
+		epochs := s.plan.Fidelity.Max * len(s.plan.Folds)
+		one := Approach{Name: b.Name, planner: b.Planner, Epochs: epochs, Anew: epochs}
 		s.count(&one, task{dataset: index, baseline: b.Name, trial: s.baselineTrial()}, s.plan.Folds)
 		a.Approaches = append(a.Approaches, one)
 	}
@@ -113,6 +115,7 @@ func (s *studies) ahead(index int, d plan.Dataset) (Ahead, error) {
 		}
 	}
 	if d.Fingerprint == nil {
+		s.published(&a, d)
 		return a, nil
 	}
 	err := s.estimate(&a, d)
@@ -154,6 +157,7 @@ func (s *studies) study(index int, study plan.Study) Approach {
 	}
 	for k, r := range study.Rungs {
 		a.Planned += max(0, r.Trials-known[k]) * len(study.Folds)
+		a.Anew += r.Trials * r.Epochs * len(study.Folds)
 	}
 	a.Epochs = max(0, a.Epochs)
 	return a
@@ -166,11 +170,13 @@ func (s *studies) incumbent(index, number int, folds []int) Approach {
 	history := s.history(index, study.Name)
 	if best, ok := search.Incumbent(history); ok && s.methods[index][number].Done(history) {
 		a.Epochs = best.Epochs * len(folds)
+		a.Anew = a.Epochs
 		best.Parent = "" // on these folds it trains from the beginning
 		s.count(&a, task{dataset: index, study: study.Name, trial: best.Trial}, folds)
 		return a
 	}
 	a.Planned, a.Epochs = len(folds), len(folds)*study.Rungs[len(study.Rungs)-1].Epochs
+	a.Anew = a.Epochs
 	return a
 }
 
@@ -211,6 +217,7 @@ func (s *studies) estimate(a *Ahead, d plan.Dataset) error {
 		for i := range a.Paces {
 			pace := &a.Paces[i]
 			pace.Hours += pace.perFLOP * flops * float64(one.Epochs) / 3600
+			pace.Anew += pace.perFLOP * flops * float64(one.Anew) / 3600
 			if pace.Epoch == 0 {
 				pace.Epoch = pace.perFLOP * flops
 			}

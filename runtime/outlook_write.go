@@ -25,14 +25,14 @@ func (out Outlook) Write(w io.Writer) error {
 	t.Flush() // into memory
 	fmt.Fprintln(&b, "\nEstimates, one training after the other")
 	t = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "  DATA SET\tCHECKPOINTS\tCACHE\tAN EPOCH\tALL THAT IS LEFT\tRECKONED FROM")
+	fmt.Fprintln(t, "  DATA SET\tCHECKPOINTS\tCACHE\tAN EPOCH\tALL THAT IS LEFT\tWHOLE PLAN WITHOUT CONTINUATION\tRECKONED FROM")
 	for _, a := range out.Sets {
 		first := fmt.Sprintf("  %s\t%s\t%s", a.Dataset, gigabytes(a.Disk), gigabytes(a.Cases))
 		if len(a.Paces) == 0 {
-			fmt.Fprintf(t, "%s\t%s\t%[2]s\t\n", first, unknown)
+			fmt.Fprintf(t, "%s\t%s\t%[2]s\t%[2]s\t\n", first, unknown)
 		}
 		for _, p := range a.Paces {
-			fmt.Fprintf(t, "%s\t%s s\t%s\t%s\n", first, round(p.Epoch), hours(p.Hours), p.From)
+			fmt.Fprintf(t, "%s\t%s s\t%s\t%s\t%s\n", first, round(p.Epoch), hours(p.Hours), hours(p.Anew), p.From)
 			first = "\t\t"
 		}
 	}

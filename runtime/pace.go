@@ -13,6 +13,7 @@ import (
 type Pace struct {
 	Epoch   float64 // seconds of an epoch of the first approach
 	Hours   float64 // of all that is left, one training after the other
+	Anew    float64 // hours of the whole plan, if no trial continued another's checkpoint
 	From    string  // where that is known from
 	perFLOP float64 // seconds
 }

@@ -150,3 +150,21 @@ func (u published) dataset(key string) string {
 	}
 	return ""
 }
+
+// PublishedEpoch is how many seconds an epoch of nnU-Net at its default settings
+// took its authors' GPU, an NVIDIA H100 PCIe, on a data set of the published
+// tables ("D04"): a thousandth of a baseline's hours. False where none were
+// published.
+func PublishedEpoch(dataset string, planner nnunet.Planner) (float64, bool) {
+	tables, err := readPublished()
+	if err != nil {
+		return 0, false
+	}
+	for _, a := range approaches {
+		if a.planner == planner {
+			h, known := tables.Hours[dataset][a.key]
+			return h * 3600 / publishedEpochs, known
+		}
+	}
+	return 0, false
+}
