@@ -128,6 +128,9 @@ func (f *flags) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
+	if shown, err := f.remain(cmd, path); shown || err != nil {
+		return err
+	}
 	f.options.Progress = progress.New(mode, os.Stderr)
 	f.options.Invocation = f.invocation(path)
 	p, err := f.toRun(cmd, path)

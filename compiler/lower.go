@@ -37,6 +37,7 @@ func lower(s *source, sources Sources) (*plan.Plan, diag.Diagnostics) {
 	p.Report = l.report(root.field("report"), p.Baselines)
 	p.Limits = l.limits(root.field("limits"))
 	p.Failures = l.failures(root.field("failures").or("failures"))
+	p.Requires = requires(root.field("requires"))
 	return p, l.found
 }
 

@@ -26,6 +26,7 @@ type Plan struct {
 	Report    Report     `json:"report"`
 	Limits    Limits     `json:"limits,omitzero"`
 	Failures  Failures   `json:"failures,omitzero"`
+	Requires  Requires   `json:"requires,omitzero"`
 }
 
 // Cost says how training cost, an objective, is counted.
