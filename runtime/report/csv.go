@@ -41,10 +41,11 @@ func (r Report) CSV(w io.Writer) error {
 
 // all lists the tables in the order of the renderings.
 func (r Report) all() []Table {
-	if r.Ranks == nil {
-		return r.Tables
+	all := r.Tables[:len(r.Tables):len(r.Tables)]
+	if r.Ranks != nil {
+		all = append(all, *r.Ranks)
 	}
-	return append(r.Tables[:len(r.Tables):len(r.Tables)], *r.Ranks)
+	return append(all, r.Paper...)
 }
 
 // head names a table's columns of CSV.

@@ -25,6 +25,13 @@ type published struct {
 	Classes map[string]map[string]map[string]float64 `json:"validation_dsc_per_class"`
 	Hours   map[string]map[string]float64            `json:"incumbent_runtime_h"`
 	Epochs  map[string]map[string]int                `json:"incumbent_epochs"`
+	Test    map[string]map[string]spreadOf           `json:"test_dsc"`
+}
+
+// spreadOf is a published mean with its standard deviation over cases.
+type spreadOf struct {
+	Mean float64 `json:"mean"`
+	SD   float64 `json:"sd"`
 }
 
 // approach is a column of the published tables. The mean table calls HPO+NAS by
@@ -41,7 +48,12 @@ var approaches = []approach{
 	{"HPO", "HPO", "HPO incumbent", ""},
 	{"HPO+NAS", "Auto-nnU-Net", "HPO+NAS incumbent (Auto-nnU-Net)", ""},
 	{"HPO+HNAS", "HPO+HNAS", "HPO+HNAS incumbent", ""},
+	{medSAM2, medSAM2, "MedSAM2", ""},
 }
+
+// medSAM2 is the one that is not trained by nnU-Net's protocol: neither epochs
+// nor hours were published of it.
+const medSAM2 = "MedSAM2"
 
 // The paper's protocol: nnU-Net's length of training, and cross-validation.
 const (
@@ -87,10 +99,14 @@ func (u published) row(p *plan.Plan, key, name string, a approach, labels []stri
 	}
 	r := Row{ID: a.key, Kind: Published,
 		Name: fmt.Sprintf("Published: %s, %d epochs × %d iterations", a.name, epochs, publishedIterations)}
+	length := count(float64(epochs))
+	if a.key == medSAM2 {
+		r.Name, length = "Published: "+a.name, missing()
+	}
 	for _, l := range labels {
 		r.Cells = append(r.Cells, percent(u.class(name, l), a.key))
 	}
-	r.Cells = append(r.Cells, percent(u.Mean[key], a.mean), difference, count(publishedFolds), count(float64(epochs)), u.hours(key, a))
+	r.Cells = append(r.Cells, percent(u.Mean[key], a.mean), difference, count(publishedFolds), length, u.hours(key, a))
 	if len(p.Studies) > 0 {
 		r.Cells = append(r.Cells, missing())
 	}

@@ -21,6 +21,7 @@ type Report struct {
 	Experiment string  `json:"experiment"`
 	Tables     []Table `json:"tables"`          // one per data set, in the plan's order
 	Ranks      *Table  `json:"ranks,omitempty"` // over all data sets, where there are several
+	Paper      []Table `json:"paper,omitempty"` // published Dice over data sets, where there are several
 
 	Cases []CaseDice `json:"-"` // cases.csv
 }
@@ -88,6 +89,7 @@ func New(p *plan.Plan, events []journal.Event) (Report, error) {
 		r.Cases = append(r.Cases, caseDice(d, foreground(d, trainings), trainings)...)
 	}
 	r.Ranks = ranks(p, all)
+	r.Paper = literature.overviews(p)
 	return r, nil
 }
 
@@ -114,6 +116,9 @@ func belong(p *plan.Plan, events []journal.Event) error {
 
 func table(p *plan.Plan, d plan.Dataset, events []journal.Event, trainings []training, literature published) Table {
 	labels := foreground(d, trainings)
+	if p.Report.Published && len(labels) == 0 {
+		labels = literature.labels(d.Published)
+	}
 	t := Table{
 		Title:   fmt.Sprintf("%s: Dice on %s, %s", d.Name, validation(p, trainings), over(p.Folds)),
 		Dataset: d.Name, Columns: columns(p, labels),
