@@ -212,7 +212,7 @@ func TestIntensityAgainstNNUNet(t *testing.T) {
 				multiply(x, -1)
 			})
 		}},
-		{"blur", 1e-5, func(s *sample) { s.smooth(s.channel(0), [3]float64(fixed.Blur.Sigmas)) }},
+		{"blur", 1e-5, func(s *sample) { s.smooth(s.channel(0), [3]float64(fixed.Blur.Sigmas), torch) }},
 		{"lowres", 1e-5, func(s *sample) {
 			each(s, func(c int, x []float32) { f := fixed.Lowres[c]; s.coarsen(x, [3]float64{f, f, f}) })
 		}},

@@ -57,7 +57,7 @@ func mustLoad(t testing.TB, cases []*dataset.Case, o Options) *Loader {
 }
 
 func options() Options {
-	return Options{Patch: [3]int{16, 20, 16}, Batch: 3, Oversample: 0.33, Augment: true, Factor: 1.5,
+	return Options{Patch: [3]int{16, 20, 16}, Batch: 3, Oversample: 0.33, Augmentation: V2, Factor: 1.5,
 		TargetShapes: [][3]int{{16, 20, 16}, {8, 10, 8}, {4, 5, 4}}, UseMask: []bool{true, false}, Seed: 7}
 }
 
@@ -181,7 +181,7 @@ func BenchmarkBatchTask04(b *testing.B) {
 	for k := range uint64(4) {
 		cases = append(cases, blobs("case", 1, [3]int{35, 51, 35}, k))
 	}
-	l := mustLoad(b, cases, Options{Patch: [3]int{40, 56, 40}, Batch: 9, Oversample: 0.33, Augment: true, Factor: 1,
+	l := mustLoad(b, cases, Options{Patch: [3]int{40, 56, 40}, Batch: 9, Oversample: 0.33, Augmentation: V2, Factor: 1,
 		TargetShapes: [][3]int{{40, 56, 40}, {20, 28, 20}, {10, 14, 10}}, Seed: 1})
 	i := 0
 	for b.Loop() {

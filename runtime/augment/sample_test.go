@@ -182,7 +182,7 @@ func TestForcedSamplesShowForeground(t *testing.T) {
 	const voxel = (31*40+7)*40 + 22
 	c.Seg[voxel] = 1
 	c.Locations = []dataset.Location{{Label: 1, Voxels: []int32{voxel}}}
-	l := mustLoad(t, []*dataset.Case{c}, Options{Patch: [3]int{6, 6, 6}, Batch: 3, Oversample: 0.33, Augment: true})
+	l := mustLoad(t, []*dataset.Case{c}, Options{Patch: [3]int{6, 6, 6}, Batch: 3, Oversample: 0.33, Augmentation: V2})
 	random, n := 0, 200
 	for i := range n {
 		labels := l.Batch(i).Targets[0].Labels
