@@ -60,6 +60,12 @@ func TestDeviation(t *testing.T) {
 	}
 }
 
+// ranges that the recipes draw each transform's parameter from.
+var ranges = map[string][2]float64{
+	"noise": {0, 0.1}, "blur": {0.5, 1}, "brightness": {0.75, 1.25}, "contrast": {0.75, 1.25},
+	"low resolution": {0.5, 1}, "inverted gamma": {0.7, 1.5}, "gamma": {0.7, 1.5},
+}
+
 // draws of a transform as seen in the images that it makes.
 const draws = 2000
 
@@ -93,7 +99,7 @@ func TestDistributions(t *testing.T) {
 						}
 					}
 				}
-				follows(t, tr.name, drawn, probe.cdf)
+				follows(t, tr.name, drawn, probe.cdf(ranges[tr.name][0], ranges[tr.name][1]))
 			}
 		})
 	}
@@ -105,7 +111,7 @@ type probe struct {
 	fill   func(x []float32)
 	read   func(x []float32) (v float64, touched bool)
 	shared bool // by all channels
-	cdf    func(float64) float64
+	cdf    func(lo, hi float64) func(float64) float64
 }
 
 // grey fills an image with values from 0 to 1; those at places 1 and 2 are a
@@ -125,20 +131,20 @@ func exponent(x []float32) float64 {
 
 var probes = map[string]probe{
 	"noise": {[3]int{10, 20, 20}, func(x []float32) { clear(x) },
-		func(x []float32) (float64, bool) { return statistics(x).deviation, true }, true, even(0, 0.1)},
+		func(x []float32) (float64, bool) { return statistics(x).deviation, true }, true, even},
 	"blur": {[3]int{9, 9, 9}, func(x []float32) { clear(x); x[4*81+4*9+4] = 1 },
 		func(x []float32) (float64, bool) {
 			centre, beside := float64(x[4*81+4*9+4]), float64(x[4*81+4*9+3])
 			return math.Sqrt(0.5 / math.Log(centre/beside)), beside > 0
-		}, false, even(0.5, 1)},
+		}, false, even},
 	"brightness": {[3]int{1, 1, 2}, func(x []float32) { x[0], x[1] = 1, 1 },
-		func(x []float32) (float64, bool) { return float64(x[0]), true }, false, even(0.75, 1.25)},
+		func(x []float32) (float64, bool) { return float64(x[0]), true }, false, even},
 	"contrast": {[3]int{1, 2, 2}, func(x []float32) { copy(x, []float32{-9, -1, 1, 9}) },
-		func(x []float32) (float64, bool) { return float64(x[2]), true }, false, even(0.75, 1.25)},
+		func(x []float32) (float64, bool) { return float64(x[2]), true }, false, even},
 	"gamma": {[3]int{5, 5, 5}, grey,
-		func(x []float32) (float64, bool) { return exponent(x), true }, false, halves(0.7, 1.5)},
+		func(x []float32) (float64, bool) { return exponent(x), true }, false, halves},
 	"inverted gamma": {[3]int{5, 5, 5}, func(x []float32) { grey(x); multiply(x, -1) },
-		func(x []float32) (float64, bool) { multiply(x, -1); return exponent(x), true }, false, halves(0.7, 1.5)},
+		func(x []float32) (float64, bool) { multiply(x, -1); return exponent(x), true }, false, halves},
 }
 
 // The zoom of low resolution: drawn for each channel that it touches, one for all
@@ -169,7 +175,7 @@ func TestLowResolutionDistribution(t *testing.T) {
 					t.Fatalf("%s: draw %d did something else than was recorded", name, i)
 				}
 			}
-			follows(t, "zoom", drawn, even(0.5, 1))
+			follows(t, "zoom", drawn, even(ranges["low resolution"][0], ranges["low resolution"][1]))
 		}
 	}
 }
