@@ -112,8 +112,9 @@ func (g *placer) each(do func(i int, q *point)) {
 	var q point
 	for z := range g.shape[0] {
 		for y := range g.shape[1] {
+			base := g.row(z, y)
 			for x := range g.shape[2] {
-				g.place([3]int{z, y, x}, &q)
+				g.place(&base, x, &q)
 				do(i, &q)
 				i++
 			}
@@ -121,14 +122,21 @@ func (g *placer) each(do func(i int, q *point)) {
 	}
 }
 
-func (g *placer) place(voxel [3]int, q *point) {
-	var p [3]float64 // offset from the patch's centre
-	for d, v := range voxel {
-		p[d] = float64(v) - float64(g.shape[d]-1)/2
+// row is the place of a row's centre.
+func (g *placer) row(z, y int) (base [3]float64) {
+	pz, py := float64(z)-float64(g.shape[0]-1)/2, float64(y)-float64(g.shape[1]-1)/2
+	for d := range 3 {
+		base[d] = float64(g.m[d][0]*pz) + float64(g.m[d][1]*py) + float64(g.size[d]-1)/2
 	}
+	return base
+}
+
+// place puts voxel x of the row into the window.
+func (g *placer) place(base *[3]float64, x int, q *point) {
+	px := float64(x) - float64(g.shape[2]-1)/2
 	q.inside = true
 	for d := range 3 {
-		v := g.m[d][0]*p[0] + g.m[d][1]*p[1] + g.m[d][2]*p[2] + float64(g.size[d]-1)/2
+		v := base[d] + float64(g.m[d][2]*px)
 		if v < 0 || v > float64(g.size[d]-1) {
 			q.inside = false
 			return
@@ -138,22 +146,32 @@ func (g *placer) place(voxel [3]int, q *point) {
 	}
 }
 
-// label votes among a point's eight neighbours.
+// label votes among the eight neighbours of a point in a window whose case lies
+// from lo to hi and has the given strides. In most places they are all the same.
 func (w window) label(lo, hi, step [3]int, q *point) int16 {
+	for d := range 3 {
+		if q.cell[d] < lo[d]-1 || q.cell[d] >= hi[d] {
+			return -1
+		}
+	}
+	if v, inner := w.lowest(lo, hi, step, q.cell); inner {
+		l := w.c.Seg[v : v+step[0]+step[1]+2]
+		a, b := l[step[1]:], l[step[0]:]
+		c := b[step[1]:]
+		if first := l[0]; l[1] == first && a[0] == first && a[1] == first &&
+			b[0] == first && b[1] == first && c[0] == first && c[1] == first {
+			return first
+		}
+	}
 	var label [8]int16
 	var weight [8]float64
 	var voxel [8]int
 	neighbours(w.corner, lo, hi, step, q.cell, q.part, &weight, &voxel)
-	same := true
 	for k, v := range voxel {
 		label[k] = -1
 		if v >= 0 {
 			label[k] = w.c.Seg[v]
 		}
-		same = same && label[k] == label[0]
-	}
-	if same {
-		return label[0]
 	}
 	nearest := 0
 	for d := range 3 {
@@ -163,6 +181,18 @@ func (w window) label(lo, hi, step [3]int, q *point) int16 {
 		}
 	}
 	return elect(&label, &weight, nearest)
+}
+
+// lowest is the index of the lowest of a cell's eight corners, if all of them
+// are voxels of the case.
+func (w window) lowest(lo, hi, step, cell [3]int) (v int, inner bool) {
+	for d := range 3 {
+		if cell[d] < lo[d] || cell[d] >= hi[d]-1 {
+			return 0, false
+		}
+		v += (cell[d] + w.corner[d]) * step[d]
+	}
+	return v, true
 }
 
 // blurRound smooths every channel, with even odds, by a Gaussian whose standard

@@ -182,17 +182,3 @@ func TestBatchIsSound(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkBatchTask04(b *testing.B) {
-	var cases []*dataset.Case
-	for k := range uint64(4) {
-		cases = append(cases, blobs("case", 1, [3]int{35, 51, 35}, k))
-	}
-	l := mustLoad(b, cases, Options{Patch: [3]int{40, 56, 40}, Batch: 9, Oversample: 0.33, Augmentation: V2, Factor: 1,
-		TargetShapes: [][3]int{{40, 56, 40}, {20, 28, 20}, {10, 14, 10}}, Seed: 1})
-	i := 0
-	for b.Loop() {
-		l.Batch(i)
-		i++
-	}
-}
