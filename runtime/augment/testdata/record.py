@@ -157,4 +157,5 @@ def cubic():
                    labels=[int(v) for v in np.ravel(out[1])])
 
 
-print(json.dumps(dict(cubic=list(cubic()), summaries=list(summaries()))).replace('}, {', '},\n{'))
+if __name__ == '__main__':
+    print(json.dumps(dict(cubic=list(cubic()), summaries=list(summaries()))).replace('}, {', '},\n{'))
