@@ -23,7 +23,8 @@ func processorSeconds() float64 {
 }
 
 // task04 gives the first n cases of Task04 as nnU-Net's default plan prepares
-// them, or phantoms of their size where they are not at hand.
+// them and a training gets them, mapped from the cache; or phantoms of their size
+// where they are not at hand.
 func task04(b *testing.B, n int) []*dataset.Case {
 	b.Helper()
 	raw, err := dataset.Open(os.Getenv("TASK04"))
@@ -37,13 +38,10 @@ func task04(b *testing.B, n int) []*dataset.Case {
 	}
 	conf := nnunet.Configuration{Spacing: []float64{1, 1, 1}, Normalisation: []string{"ZScoreNormalization"}, UseMask: []bool{false}}
 	s := nnunet.Settings{TransposeForward: [3]int{0, 1, 2}, TransposeBackward: [3]int{0, 1, 2}}
-	var cases []*dataset.Case
-	for _, c := range raw.Cases[:n] {
-		made, err := dataset.Preprocess(c, raw.Description, s, conf)
-		if err != nil {
-			b.Fatal(err)
-		}
-		cases = append(cases, made)
+	raw.Cases = raw.Cases[:n]
+	cases, err := dataset.Cache{Dir: b.TempDir()}.Load(b.Context(), raw, s, conf, 1)
+	if err != nil {
+		b.Fatal(err)
 	}
 	return cases
 }
