@@ -3,12 +3,15 @@ package augment
 import (
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"testing"
 
 	"runspec/runtime/dataset"
 	"runspec/runtime/internal/golden"
 )
+
+func TestMain(m *testing.M) { os.Exit(golden.Complete(m, "augmentation", "sampling")) }
 
 // fixture is the recorded input of the transforms as a case: a synthetic image
 // of two channels and its labels.
