@@ -98,10 +98,12 @@ func (h caseHead) fill(b []byte) (*Case, error) {
 	c := &Case{ID: h.ID, Channels: h.Channels, Shape: h.Shape, Spacing: h.Spacing, Properties: h.Properties}
 	data := h.Channels * h.Shape[0] * h.Shape[1] * h.Shape[2]
 	want := 4*data + 2*h.Seg
+	sound := data >= 0 && h.Seg >= 0
 	for _, l := range h.Locations {
 		want += 4 * l.Voxels
+		sound = sound && l.Voxels >= 0
 	}
-	if data < 0 || want != len(b) {
+	if !sound || want != len(b) {
 		return nil, errDamaged
 	}
 	c.Data = view[float32](b, data)
@@ -125,6 +127,7 @@ func view[T float32 | int32 | int16](b []byte, n int) []T {
 		return nil
 	}
 	var one T
+	b = b[:n*int(unsafe.Sizeof(one))]
 	first := unsafe.Pointer(unsafe.SliceData(b))
 	if little && uintptr(first)%unsafe.Alignof(one) == 0 {
 		return unsafe.Slice((*T)(first), n)
