@@ -70,7 +70,7 @@ func recordedSeconds(b *testing.B, kind string) float64 {
 // The bar for "v2": a batch of 9 in a third of nnU-Net's CPU seconds.
 // testdata/time_batch.py measures nnU-Net itself on the machine at hand.
 func BenchmarkBatchTask04(b *testing.B) {
-	cases := task04(b, 100)
+	cases := task04(b, 40)
 	recorded := map[Generation]float64{V2: recordedSeconds(b, "train batch (9)"), "": recordedSeconds(b, "val batch (9)")}
 	for _, g := range []Generation{V2, V1, ""} {
 		b.Run("augmentation="+string(g), func(b *testing.B) {

@@ -26,7 +26,7 @@ labels = PlansManager(os.path.join(folder, 'nnUNetPlans.json')).get_label_manage
 cases = nnUNetDatasetBlosc2(os.path.join(folder, 'nnUNetPlans_3d_fullres'))
 
 
-def timed(name, batch, n=40):
+def timed(name, batch, n=25):
     batch()
     start = time.process_time()
     for _ in range(n):
