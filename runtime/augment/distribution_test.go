@@ -147,6 +147,50 @@ var probes = map[string]probe{
 		func(x []float32) (float64, bool) { multiply(x, -1); return exponent(x), true }, false, halves},
 }
 
+// Channels draw parameters of their own, and are blurred or not on their own; but
+// noise is as strong in all of them.
+func TestChannelsDrawAlone(t *testing.T) {
+	for name, p := range generations {
+		for _, tr := range p.transforms {
+			probe, known := probes[tr.name]
+			if !known {
+				continue
+			}
+			var first, second []float64
+			counts := map[[2]bool]int{}
+			for i := range draws {
+				s := empty(2, probe.shape)
+				probe.fill(s.channel(0))
+				probe.fill(s.channel(1))
+				tr.apply(s, stream(71, i, 1))
+				a, touched := probe.read(s.channel(0))
+				b, also := probe.read(s.channel(1))
+				counts[[2]bool{touched, also}]++
+				if touched && also {
+					first, second = append(first, a), append(second, b)
+				}
+			}
+			r, limit := correlation(first, second), 4/math.Sqrt(float64(len(first)))
+			if shared := r > 0.99; shared != probe.shared || !shared && math.Abs(r) > limit {
+				t.Errorf("%s: %s of two channels correlates by %.3f", name, tr.name, r)
+			}
+			if len(counts) != 1 && !within(counts[[2]bool{true, true}], draws, 0.25) {
+				t.Errorf("%s: %s touched both of two channels %d times out of %d", name, tr.name, counts[[2]bool{true, true}], draws)
+			}
+		}
+	}
+}
+
+func correlation(a, b []float64) float64 {
+	var sa, sb, aa, bb, ab float64
+	n := float64(len(a))
+	for i := range a {
+		sa, sb = sa+a[i], sb+b[i]
+		aa, bb, ab = aa+a[i]*a[i], bb+b[i]*b[i], ab+a[i]*b[i]
+	}
+	return (ab - sa*sb/n) / math.Sqrt((aa-sa*sa/n)*(bb-sb*sb/n))
+}
+
 // The zoom of low resolution: drawn for each channel that it touches, one for all
 // axes, but 1 across thick slices. What is recorded is what the transform did.
 func TestLowResolutionDistribution(t *testing.T) {
@@ -229,6 +273,13 @@ func TestSpatialDistributions(t *testing.T) {
 				cdf := even(0.7, 1.4)
 				if name == V1 {
 					cdf = halves(0.7, 1.4)
+				}
+				for k := range test.axes {
+					for _, other := range [][]float64{scales, angles[(k+1)%test.axes]} {
+						if r := correlation(angles[k], other); &other[0] != &angles[k][0] && math.Abs(r) > 4/math.Sqrt(draws) {
+							t.Errorf("angle %d correlates with another parameter by %.3f", k, r)
+						}
+					}
 				}
 				follows(t, "scale", scales, cdf)
 				for k := range test.axes {
