@@ -92,7 +92,7 @@ type Training struct {
 	MaxFeatures          int             `json:"maxFeatures"`          // 0: the planner's
 	ValidateWith         string          `json:"validateWith"`         // "best" (the paper's choice) or "final"
 	Mirroring            bool            `json:"mirroring"`            // average over mirrored inputs when predicting
-	Augmentation         string          `json:"augmentation"`         // "v2", or "none"
+	Augmentation         string          `json:"augmentation"`         // "v2", "v1" or "none"
 	Hyperparameters      Hyperparameters `json:"hyperparameters"`      // nnU-Net's defaults
 }
 

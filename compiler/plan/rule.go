@@ -42,6 +42,10 @@ var rules = map[string]rule{
 	"fidelity.min": always(Cosmetic),
 	"fidelity.eta": always(Cosmetic),
 
+	// Other batches, losses or weights, hence another training altogether: the
+	// augmentation's generation, its factor, and whatever else stands there.
+	"training": always(Incompatible),
+
 	"folds":       superset,
 	"baselines":   always(Cosmetic), // their order
 	"baselines.+": always(LargerSpace),

@@ -68,13 +68,7 @@ type affine [3][3]float32
 // newAffine is Rz·Ry·Rx·S for angles about the axes 0, 1, 2 in radians and one
 // scale for all axes.
 func newAffine(angle [3]float64, scale float64) affine {
-	var s, c [3]float64
-	for d := range 3 {
-		s[d], c[d] = math.Sincos(angle[d])
-	}
-	rx := [3][3]float64{{1, 0, 0}, {0, c[0], -s[0]}, {0, s[0], c[0]}}
-	ry := [3][3]float64{{c[1], 0, s[1]}, {0, 1, 0}, {-s[1], 0, c[1]}}
-	rz := [3][3]float64{{c[2], -s[2], 0}, {s[2], c[2], 0}, {0, 0, 1}}
+	rx, ry, rz := rotations(angle)
 	m := product(product(rz, ry), rx)
 	var a affine
 	for i := range 3 {
@@ -83,6 +77,18 @@ func newAffine(angle [3]float64, scale float64) affine {
 		}
 	}
 	return a
+}
+
+// rotations are those about each axis, by angles in radians.
+func rotations(angle [3]float64) (rx, ry, rz [3][3]float64) {
+	var s, c [3]float64
+	for d := range 3 {
+		s[d], c[d] = math.Sincos(angle[d])
+	}
+	rx = [3][3]float64{{1, 0, 0}, {0, c[0], -s[0]}, {0, s[0], c[0]}}
+	ry = [3][3]float64{{c[1], 0, s[1]}, {0, 1, 0}, {-s[1], 0, c[1]}}
+	rz = [3][3]float64{{c[2], -s[2], 0}, {s[2], c[2], 0}, {0, 0, 1}}
+	return rx, ry, rz
 }
 
 // planarAffine rotates and scales within slices.

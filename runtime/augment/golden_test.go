@@ -3,11 +3,15 @@ package augment
 import (
 	"fmt"
 	"math"
+	"os"
+	"slices"
 	"testing"
 
 	"runspec/runtime/dataset"
 	"runspec/runtime/internal/golden"
 )
+
+func TestMain(m *testing.M) { os.Exit(golden.Complete(m, "augmentation", "sampling")) }
 
 // fixture is the recorded input of the transforms as a case: a synthetic image
 // of two channels and its labels.
@@ -177,6 +181,39 @@ func TestWarpOfOverhangingWindow(t *testing.T) {
 	}
 }
 
+// Where slices are thick one transform in two dimensions serves all slices of all
+// channels, of which nnU-Net makes one image of many channels.
+func TestSlicesShareOneTransform(t *testing.T) {
+	var fixed struct {
+		Shape [3]int `json:"convert3dto2d_shape"` // (C*Z, Y, X)
+	}
+	golden.JSON(t, "augmentation/fixed_params.json", &fixed)
+	c := fixture(t)
+	if want := [3]int{c.Channels * c.Shape[0], c.Shape[1], c.Shape[2]}; fixed.Shape != want {
+		t.Fatalf("nnU-Net's slices are %v, ours %v", fixed.Shape, want)
+	}
+	for name, warp := range map[Generation]func(s *sample, w window){
+		V2: func(s *sample, w window) { warp(s, w, planarAffine(0.9, 1.2), true) },
+		V1: func(s *sample, w window) { s.warpCubic(w, planarMatrix(0.9, 1.2), true) },
+	} {
+		all := empty(c.Channels, [3]int{c.Shape[0], 12, 10})
+		warp(all, window{c: c, size: c.Shape})
+		for z := range c.Shape[0] {
+			one := slice(c, z)
+			alone := empty(c.Channels, [3]int{1, 12, 10})
+			warp(alone, window{c: one, size: one.Shape})
+			for k := range c.Channels {
+				if !slices.Equal(alone.channel(k), all.channel(k)[z*120:(z+1)*120]) {
+					t.Fatalf("%s: slice %d of channel %d is another in the stack", name, z, k)
+				}
+			}
+			if !slices.Equal(alone.labels, all.labels[z*120:(z+1)*120]) {
+				t.Fatalf("%s: labels of slice %d are others in the stack", name, z)
+			}
+		}
+	}
+}
+
 func TestIntensityAgainstNNUNet(t *testing.T) {
 	var fixed struct {
 		Brightness, Contrast, Lowres, Gamma []float64
@@ -202,6 +239,15 @@ func TestIntensityAgainstNNUNet(t *testing.T) {
 		{"contrast", 1e-5, func(s *sample) {
 			each(s, func(c int, x []float32) { stretch(x, float32(fixed.Contrast[c])) })
 		}},
+		{"contrast_norange", 1e-5, func(s *sample) {
+			each(s, func(c int, x []float32) {
+				inf := float32(math.Inf(1))
+				widen(x, float32(fixed.Contrast[c]), float32(statistics(x).mean), -inf, inf)
+			})
+		}},
+		{"gamma_noretain", 1e-5, func(s *sample) {
+			each(s, func(c int, x []float32) { curve(x, fixed.Gamma[c], statistics(x)) })
+		}},
 		{"gamma", 1e-4, func(s *sample) {
 			each(s, func(c int, x []float32) { bend(x, fixed.Gamma[c]) })
 		}},
@@ -212,7 +258,7 @@ func TestIntensityAgainstNNUNet(t *testing.T) {
 				multiply(x, -1)
 			})
 		}},
-		{"blur", 1e-5, func(s *sample) { s.smooth(s.channel(0), [3]float64(fixed.Blur.Sigmas)) }},
+		{"blur", 1e-5, func(s *sample) { s.smooth(s.channel(0), [3]float64(fixed.Blur.Sigmas), torch) }},
 		{"lowres", 1e-5, func(s *sample) {
 			each(s, func(c int, x []float32) { f := fixed.Lowres[c]; s.coarsen(x, [3]float64{f, f, f}) })
 		}},

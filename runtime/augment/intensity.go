@@ -37,9 +37,13 @@ func contrast(s *sample, r *rand.Rand) {
 // stretch scales the distance to the mean, and clips to the old range.
 func stretch(x []float32, f float32) {
 	m := statistics(x)
-	mean := float32(m.mean)
+	widen(x, f, float32(m.mean), m.min, m.max)
+}
+
+// widen scales the distance to the mean, and clips to [lo, hi].
+func widen(x []float32, f, mean, lo, hi float32) {
 	for i, v := range x {
-		x[i] = min(max((v-mean)*f+mean, m.min), m.max)
+		x[i] = min(max((v-mean)*f+mean, lo), hi)
 	}
 }
 
@@ -63,10 +67,20 @@ func gammaInverted(s *sample, r *rand.Rand) {
 // tiny keeps divisions by a range or deviation of zero harmless.
 const tiny = 1e-7
 
-// bend maps the values' range to [0, 1], raises to the power g, and maps back;
-// then it restores mean and standard deviation.
+// bend raises to the power g, then restores mean and standard deviation.
 func bend(x []float32, g float64) {
 	before := statistics(x)
+	curve(x, g, before)
+	after := statistics(x)
+	scale := float32(before.deviation / max(after.deviation, tiny))
+	shift := float32(before.mean - after.mean*float64(scale))
+	for i, v := range x {
+		x[i] = v*scale + shift
+	}
+}
+
+// curve maps the values' range to [0, 1], raises to the power g, and maps back.
+func curve(x []float32, g float64, before moments) {
 	low, width := before.min, before.max-before.min
 	inverse := 1 / max(width, tiny)
 	last, bent := low, low
@@ -75,12 +89,6 @@ func bend(x []float32, g float64) {
 			last, bent = v, power((v-low)*inverse, g)*width+low
 		}
 		x[i] = bent
-	}
-	after := statistics(x)
-	scale := float32(before.deviation / max(after.deviation, tiny))
-	shift := float32(before.mean - after.mean*float64(scale))
-	for i, v := range x {
-		x[i] = v*scale + shift
 	}
 }
 

@@ -6,20 +6,11 @@ import "math"
 // neighbours. As batchgeneratorsv2 0.3.6 does, indicators are scaled by 1000 and
 // compared in half precision, and a tie goes to the nearest neighbour's label.
 func vote(label *[8]int16, weight *[8]float32, nearest int) int16 {
-	var names [8]int16
-	var sums [8]float32
-	n := 0
-next:
-	for k, l := range label {
-		for i := range n {
-			if names[i] == l {
-				sums[i] += weight[k] * 1000
-				continue next
-			}
-		}
-		names[n], sums[n] = l, weight[k]*1000
-		n++
+	scaled := *weight
+	for k := range scaled {
+		scaled[k] *= 1000
 	}
+	names, sums, n := tally(label, &scaled)
 	best, tie := 0, false
 	for i := range n {
 		sums[i] = half(sums[i])
@@ -35,6 +26,41 @@ next:
 		return label[nearest]
 	}
 	return names[best]
+}
+
+// elect is batchgenerators' vote: indicators are compared as they are, and a tie
+// goes to the nearest neighbour's label if it is among the tied ones, otherwise
+// to the lowest of them.
+func elect(label *[8]int16, weight *[8]float64, nearest int) int16 {
+	names, sums, n := tally(label, weight)
+	best := 0
+	for i := range n {
+		if sums[i] > sums[best] || sums[i] == sums[best] && names[i] < names[best] {
+			best = i
+		}
+	}
+	for i := range n {
+		if names[i] == label[nearest] && sums[i] == sums[best] {
+			best = i
+		}
+	}
+	return names[best]
+}
+
+// tally adds up the weights of each label; there are n of them.
+func tally[F float32 | float64](label *[8]int16, weight *[8]F) (names [8]int16, sums [8]F, n int) {
+next:
+	for k, l := range label {
+		for i := range n {
+			if names[i] == l {
+				sums[i] += weight[k]
+				continue next
+			}
+		}
+		names[n], sums[n] = l, weight[k]
+		n++
+	}
+	return names, sums, n
 }
 
 // half rounds a value in [0, 2048) to half precision, halves to even. Values so

@@ -14,16 +14,16 @@ import (
 
 // Options say what batches a Loader makes.
 type Options struct {
-	Patch        [3]int   // voxels (z, y, x) that the network sees; z is 1 in two dimensions
-	Batch        int      // samples per batch
-	Dim          int      // dimensions of the network: 3, or 2 for slices; 0 is 3
-	Oversample   float64  // share of a batch that must show foreground, 0 to 1; nnU-Net's is 0.33
-	Augment      bool     // off for validation: patches as they are, in the final size
-	Factor       float64  // multiplies the chance of every transform but mirroring; nnU-Net's is 1, and 0 leaves mirroring alone
-	Mirror       []int    // axes (0 z, 1 y, 2 x) to mirror; nil: all that the patch has; empty: none
-	TargetShapes [][3]int // of the deep-supervision outputs, full resolution first; none: the patch alone
-	Ignore       int      // value of the ignore label; 0: none
-	UseMask      []bool   // per channel: 0 outside the nonzero mask; none: no channel
+	Patch        [3]int     // voxels (z, y, x) that the network sees; z is 1 in two dimensions
+	Batch        int        // samples per batch
+	Dim          int        // dimensions of the network: 3, or 2 for slices; 0 is 3
+	Oversample   float64    // share of a batch that must show foreground, 0 to 1; nnU-Net's is 0.33
+	Augmentation Generation // "": none, patches as they are, in the final size
+	Factor       float64    // multiplies the chance of every transform but mirroring; nnU-Net's is 1, and 0 leaves mirroring alone
+	Mirror       []int      // axes (0 z, 1 y, 2 x) to mirror; nil: all that the patch has; empty: none
+	TargetShapes [][3]int   // of the deep-supervision outputs, full resolution first; none: the patch alone
+	Ignore       int        // value of the ignore label; 0: none
+	UseMask      []bool     // per channel: 0 outside the nonzero mask; none: no channel
 	Seed         uint64
 	Workers      int // goroutines that Batches prefetches with; 0 is 1
 }
@@ -68,7 +68,7 @@ func NewLoader(cases []*dataset.Case, o Options) (*Loader, error) {
 		}
 	}
 	l.geometry = NewGeometry(o.Patch, o.Dim)
-	if !o.Augment {
+	if o.Augmentation == "" {
 		l.geometry.Initial = o.Patch
 	}
 	l.sampler = sampler{initial: l.geometry.Initial, final: o.Patch, ignore: int16(o.Ignore)}
@@ -95,6 +95,8 @@ func (o Options) check() error {
 		return fmt.Errorf("a batch of %d samples; it must have at least one", o.Batch)
 	case !(o.Oversample >= 0 && o.Oversample <= 1):
 		return fmt.Errorf("foreground oversampling is %v; it must lie in [0, 1]", o.Oversample)
+	case o.Augmentation != "" && generations[o.Augmentation].spatial == nil:
+		return fmt.Errorf("augmentation %q is not known; it must be %q or %q", o.Augmentation, V1, V2)
 	case !(o.Factor >= 0):
 		return fmt.Errorf("the augmentation factor is %v; it must not be negative", o.Factor)
 	case o.Ignore < 0 || o.Ignore > 1<<15-1:
@@ -177,8 +179,8 @@ func (l *Loader) draw(s *sample, i, j int) {
 	r := stream(l.o.Seed, i, j)
 	c := l.cases[r.IntN(len(l.cases))]
 	w := l.sampler.place(r, c, forced(j, l.o.Batch, l.o.Oversample))
-	if l.o.Augment {
-		current.apply(s, w, l.geometry, l.o.Factor, l.o.Mirror, r)
+	if l.o.Augmentation != "" {
+		generations[l.o.Augmentation].apply(s, w, l.geometry, l.o.Factor, l.o.Mirror, r)
 		s.mask(l.o.UseMask)
 	} else {
 		crop(s, w)

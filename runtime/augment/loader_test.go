@@ -57,7 +57,7 @@ func mustLoad(t testing.TB, cases []*dataset.Case, o Options) *Loader {
 }
 
 func options() Options {
-	return Options{Patch: [3]int{16, 20, 16}, Batch: 3, Oversample: 0.33, Augment: true, Factor: 1.5,
+	return Options{Patch: [3]int{16, 20, 16}, Batch: 3, Oversample: 0.33, Augmentation: V2, Factor: 1.5,
 		TargetShapes: [][3]int{{16, 20, 16}, {8, 10, 8}, {4, 5, 4}}, UseMask: []bool{true, false}, Seed: 7}
 }
 
@@ -74,9 +74,16 @@ func equal(a, b Batch) bool {
 // A batch depends on the seed and its index, not on what was drawn before or by
 // how many goroutines.
 func TestBatchIsPure(t *testing.T) {
+	for name := range generations {
+		t.Run(string(name), func(t *testing.T) { batchIsPure(t, name) })
+	}
+}
+
+func batchIsPure(t *testing.T, name Generation) {
 	cases := threeCases(2)
 	const from, to = 5, 30
 	var want []Batch
+	options := func() Options { o := options(); o.Augmentation = name; return o }
 	l := mustLoad(t, cases, options())
 	for i := from; i < to; i++ {
 		want = append(want, l.Batch(i))
@@ -145,9 +152,9 @@ func TestBatchesLeavesNoGoroutine(t *testing.T) {
 // Whatever is drawn, a batch is finite and its labels are those of the cases;
 // each lower target picks voxels of the first.
 func TestBatchIsSound(t *testing.T) {
-	for _, dim := range []int{2, 3} {
-		o := options()
-		o.Dim, o.Factor = dim, 3
+	for k := range 4 {
+		o, dim := options(), 2+k%2
+		o.Dim, o.Factor, o.Augmentation = dim, 3, []Generation{V1, V2}[k/2]
 		if dim == 2 {
 			o.Patch, o.TargetShapes = [3]int{1, 20, 12}, [][3]int{{1, 20, 12}, {1, 10, 6}}
 		}
@@ -173,19 +180,5 @@ func TestBatchIsSound(t *testing.T) {
 				t.Fatalf("batch %d: the second target does not pick voxels of the first", i)
 			}
 		}
-	}
-}
-
-func BenchmarkBatchTask04(b *testing.B) {
-	var cases []*dataset.Case
-	for k := range uint64(4) {
-		cases = append(cases, blobs("case", 1, [3]int{35, 51, 35}, k))
-	}
-	l := mustLoad(b, cases, Options{Patch: [3]int{40, 56, 40}, Batch: 9, Oversample: 0.33, Augment: true, Factor: 1,
-		TargetShapes: [][3]int{{40, 56, 40}, {20, 28, 20}, {10, 14, 10}}, Seed: 1})
-	i := 0
-	for b.Loop() {
-		l.Batch(i)
-		i++
 	}
 }

@@ -15,6 +15,7 @@ func TestNewLoaderRefuses(t *testing.T) {
 		"2 or 3":                      func(o *Options, _ []*dataset.Case) { o.Dim = 4 },
 		"at least one":                func(o *Options, _ []*dataset.Case) { o.Batch = 0 },
 		"oversampling is 1.5":         func(o *Options, _ []*dataset.Case) { o.Oversample = 1.5 },
+		`must be "v1" or "v2"`:        func(o *Options, _ []*dataset.Case) { o.Augmentation = "v3" },
 		"must not be negative":        func(o *Options, _ []*dataset.Case) { o.Factor = -1 },
 		"first target":                func(o *Options, _ []*dataset.Case) { o.TargetShapes = o.TargetShapes[1:] },
 		"mirror axes":                 func(o *Options, _ []*dataset.Case) { o.Mirror = []int{0, 0} },

@@ -4,8 +4,9 @@ import "math/rand/v2"
 
 // scratch is working memory that samples leave to each other.
 type scratch struct {
-	run   run
-	other []float32
+	run    run
+	other  []float32
+	spline spline
 }
 
 // transform is one step that a sample passes with a chance of p. Its parameters
@@ -38,6 +39,35 @@ var current = pipeline{
 		{"gamma", 0.3, gamma},
 	},
 }
+
+// earlier is the pipeline of nnU-Net 2.4 (nnUNetTrainer.get_training_transforms
+// with batchgenerators 0.25.5), which Auto-nnU-Net used. What is missing here of
+// batchgenerators' own is the same but for how it is written: brightness is drawn
+// uniformly, since its range is even; and gamma restores deviations that divide
+// by n instead of n-1, of which only the ratio counts.
+var earlier = pipeline{
+	spatial: spatialCubic,
+	transforms: []transform{
+		{"noise", 0.1, noise},
+		{"blur", 0.2, blurRound},
+		{"brightness", 0.15, brightness},
+		{"contrast", 0.15, contrast},
+		{"low resolution", 0.25, lowResolutionCubic},
+		{"inverted gamma", 0.1, gammaInverted},
+		{"gamma", 0.3, gamma},
+	},
+}
+
+// Generation names the library whose augmentation is repeated.
+type Generation string
+
+// The generations of nnU-Net's augmentation.
+const (
+	V2 Generation = "v2" // batchgeneratorsv2, since nnU-Net 2.5
+	V1 Generation = "v1" // batchgenerators, up to nnU-Net 2.4 and in Auto-nnU-Net
+)
+
+var generations = map[Generation]pipeline{V2: current, V1: earlier}
 
 // apply makes the sample from the window. factor multiplies every chance;
 // mirroring along each of the axes keeps its even odds.

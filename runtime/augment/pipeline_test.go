@@ -1,10 +1,11 @@
 package augment
 
 import (
-	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"runspec/runtime/dataset"
@@ -18,12 +19,21 @@ func TestGeometryAgainstNNUNet(t *testing.T) {
 		Degrees float64
 		Angle   float64 `json:"rotation_degrees"`
 		Initial []int
+		Before  []int `json:"initial_old_nnunet"`
+		Mirror  []int
 	}
 	golden.JSON(t, "augmentation/initial_patch_size.json", &recorded)
 	for _, rec := range recorded {
 		g := NewGeometry(three(rec.Patch), len(rec.Patch))
-		if want := three(rec.Initial); g.Initial != want {
-			t.Errorf("patch %v: initial %v, want %v", rec.Patch, g.Initial, want)
+		if g.Initial != three(rec.Initial) || g.Initial != three(rec.Before) {
+			t.Errorf("patch %v: initial %v, want %v, and %v before batchgeneratorsv2", rec.Patch, g.Initial, rec.Initial, rec.Before)
+		}
+		o := Options{Patch: g.Patch, Batch: 1, Dim: len(rec.Patch), Augmentation: V2}
+		l := mustLoad(t, []*dataset.Case{blobs("a", 1, [3]int{2, 2, 2}, 1)}, o)
+		for i, axis := range l.o.Mirror { // ours count the slice that a 2-D patch is
+			if axis-(3-len(rec.Patch)) != rec.Mirror[i] || len(l.o.Mirror) != len(rec.Mirror) {
+				t.Errorf("patch %v: mirror axes %v, want %v", rec.Patch, l.o.Mirror, rec.Mirror)
+			}
 		}
 		if math.Abs(g.Angle*180/math.Pi-rec.Angle) > 1e-9 {
 			t.Errorf("patch %v: ±%v°, want %v°", rec.Patch, g.Angle*180/math.Pi, rec.Angle)
@@ -34,38 +44,106 @@ func TestGeometryAgainstNNUNet(t *testing.T) {
 	}
 }
 
-// The list of transforms, their order and their chances are nnU-Net's.
+// recordedStep is one transform of nnU-Net's list, and what it holds.
+type recordedStep struct {
+	Type      string
+	P         float64
+	Params    map[string]any
+	Transform *recordedStep
+}
+
+// bounds reads a parameter's range: two numbers, or BGContrast's text.
+func bounds(t *testing.T, v any) (b [2]float64) {
+	t.Helper()
+	switch v := v.(type) {
+	case []any:
+		b[0], b[1] = v[0].(float64), v[1].(float64)
+	case string:
+		if _, err := fmt.Sscanf(v, "BGContrast(contrast_range=(%f, %f))", &b[0], &b[1]); err != nil {
+			t.Fatalf("%q: %v", v, err)
+		}
+	}
+	return b
+}
+
+// The list of transforms, their order, their chances and the ranges of their
+// parameters are nnU-Net's. That of batchgenerators has the same ones.
 func TestPipelineAgainstNNUNet(t *testing.T) {
-	type step struct {
-		Type      string
-		P         float64
-		Transform *struct {
-			Type   string
-			Params json.RawMessage
+	var plans map[string]struct {
+		Train         []recordedStep
+		Patch         []int `json:"patch_size"`
+		Planar        bool  `json:"dummy_2d"`
+		Initial       []int `json:"initial_patch_size"`
+		InitialBefore []int `json:"initial_patch_size_old_nnunet"`
+	}
+	golden.JSON(t, "augmentation/pipeline.json", &plans)
+	for plan, rec := range plans {
+		g := NewGeometry(three(rec.Patch), len(rec.Patch))
+		if g.Initial != three(rec.Initial) || g.Initial != three(rec.InitialBefore) {
+			t.Errorf("%s: initial patch %v, want %v and %v", plan, g.Initial, rec.Initial, rec.InitialBefore)
 		}
-	}
-	var recorded map[string]struct{ Train []step }
-	golden.JSON(t, "augmentation/pipeline.json", &recorded)
-	names := map[string]string{
-		"noise": "GaussianNoiseTransform", "blur": "GaussianBlurTransform",
-		"brightness": "MultiplicativeBrightnessTransform", "contrast": "ContrastTransform",
-		"low resolution": "SimulateLowResolutionTransform", "inverted gamma": "GammaTransform", "gamma": "GammaTransform",
-	}
-	for plan, rec := range recorded {
-		var random []step
+		var order []string
+		var random []recordedStep
 		for _, s := range rec.Train {
-			if s.Type == "RandomTransform" {
+			switch s.Type {
+			case "RandomTransform":
 				random = append(random, s)
+			case "SpatialTransform":
+				sameSpatial(t, s.Params, g)
+			case "MirrorTransform":
+				if axes := s.Params["allowed_axes"].([]any); len(axes) != len(rec.Patch) {
+					t.Errorf("%s: mirror axes %v", plan, axes)
+				}
 			}
+			order = append(order, strings.TrimSuffix(s.Type, "Transform"))
 		}
-		if len(random) != len(current.transforms) {
-			t.Fatalf("%s: %d transforms, want %d", plan, len(current.transforms), len(random))
+		want := "Spatial Random Random Random Random Random Random Random Mirror RemoveLabel DownsampleSegForDS"
+		if rec.Planar {
+			want = "Convert3DTo2D Spatial Convert2DTo3D" + strings.TrimPrefix(want, "Spatial")
 		}
-		for i, tr := range current.transforms {
-			if names[tr.name] != random[i].Transform.Type || tr.p != random[i].P {
-				t.Errorf("%s: step %d is %s with %v, want %s with %v", plan, i, tr.name, tr.p,
-					random[i].Transform.Type, random[i].P)
-			}
+		if got := strings.Join(order, " "); got != want {
+			t.Errorf("%s: the order is %s, want %s", plan, got, want)
+		}
+		for name, p := range generations {
+			sameTransforms(t, plan+", "+string(name), p.transforms, random)
+		}
+	}
+}
+
+func sameSpatial(t *testing.T, params map[string]any, g Geometry) {
+	t.Helper()
+	if params["p_rotation"] != rotationP || params["p_scaling"] != scalingP {
+		t.Errorf("rotation and scaling with chances %v and %v, want %v and %v", rotationP, scalingP, params["p_rotation"], params["p_scaling"])
+	}
+	if b := bounds(t, params["scaling"]); b != [2]float64{scaleLo, scaleHi} {
+		t.Errorf("scales in [%v, %v), want %v", scaleLo, scaleHi, b)
+	}
+	if b := bounds(t, params["rotation"]); math.Abs(b[1]-g.Angle) > 1e-12 || b[0] != -b[1] {
+		t.Errorf("angles in ±%v, want %v", g.Angle, b)
+	}
+}
+
+func sameTransforms(t *testing.T, list string, ours []transform, want []recordedStep) {
+	t.Helper()
+	names := map[string][2]string{
+		"noise": {"GaussianNoise", "noise_variance"}, "blur": {"GaussianBlur", "blur_sigma"},
+		"brightness": {"MultiplicativeBrightness", "multiplier_range"}, "contrast": {"Contrast", "contrast_range"},
+		"low resolution": {"SimulateLowResolution", "scale"},
+		"inverted gamma": {"Gamma", "gamma"}, "gamma": {"Gamma", "gamma"},
+	}
+	if len(ours) != len(want) {
+		t.Fatalf("%s: %d transforms, want %d", list, len(ours), len(want))
+	}
+	for i, tr := range ours {
+		w := want[i]
+		if names[tr.name][0]+"Transform" != w.Transform.Type || tr.p != w.P {
+			t.Errorf("%s: step %d is %s with %v, want %s with %v", list, i, tr.name, tr.p, w.Transform.Type, w.P)
+		}
+		if b := bounds(t, w.Transform.Params[names[tr.name][1]]); b != ranges[tr.name] {
+			t.Errorf("%s: %s draws from %v, want %v", list, tr.name, ranges[tr.name], b)
+		}
+		if inverts, gamma := w.Transform.Params["p_invert_image"]; gamma && (inverts == 1.) != (tr.name == "inverted gamma") {
+			t.Errorf("%s: step %d is %s, but inverts with chance %v", list, i, tr.name, inverts)
 		}
 	}
 }
@@ -73,11 +151,17 @@ func TestPipelineAgainstNNUNet(t *testing.T) {
 // Every transform comes with its chance times the factor, and mirroring with
 // even odds whatever the factor.
 func TestChances(t *testing.T) {
+	for name, p := range generations {
+		t.Run(string(name), func(t *testing.T) { chances(t, p.transforms) })
+	}
+}
+
+func chances(t *testing.T, transforms []transform) {
 	for _, factor := range []float64{0, 0.5, 1, 3, 20} {
 		counts := map[string]int{}
 		var p pipeline
 		p.spatial = func(*sample, window, Geometry, float64, *rand.Rand) {}
-		for _, tr := range current.transforms {
+		for _, tr := range transforms {
 			tr.apply = func(*sample, *rand.Rand) { counts[tr.name]++ }
 			p.transforms = append(p.transforms, tr)
 		}
@@ -92,7 +176,7 @@ func TestChances(t *testing.T) {
 				}
 			}
 		}
-		for _, tr := range current.transforms {
+		for _, tr := range transforms {
 			if want := min(tr.p*factor, 1); !within(counts[tr.name], n, want) {
 				t.Errorf("factor %v: %s came %d times out of %d, chance %v", factor, tr.name, counts[tr.name], n, want)
 			}
@@ -112,11 +196,17 @@ func TestSpatialChances(t *testing.T) {
 	w := window{c: c, size: c.Shape}
 	plain := empty(1, g.Patch)
 	crop(plain, w)
+	for name, p := range generations {
+		t.Run(string(name), func(t *testing.T) { spatialChances(t, p, g, w, plain) })
+	}
+}
+
+func spatialChances(t *testing.T, p pipeline, g Geometry, w window, plain *sample) {
 	for _, factor := range []float64{0, 1, 2.5, 5} {
 		n, untouched := 2000, 0
 		s := empty(1, g.Patch)
 		for i := range n {
-			spatial(s, w, g, factor, stream(3, i, 1))
+			p.spatial(s, w, g, factor, stream(3, i, 1))
 			if slices.Equal(s.image, plain.image) {
 				untouched++
 			}
@@ -208,24 +298,26 @@ func TestSlicesStayApart(t *testing.T) {
 		}
 		return true
 	}
-	mixed := 0
-	for i := range 50 {
-		s := empty(1, [3]int{5, 8, 8})
-		s.planar = true
-		g := Geometry{Patch: s.shape, Initial: c.Shape, Angle: math.Pi, Planar: true}
-		spatial(s, w, g, 5, stream(1, i, 0))
-		lowResolution(s, stream(1, i, 1))
-		if !even(s) {
-			t.Fatalf("draw %d: planar transforms mix slices", i)
+	for name, p := range generations {
+		mixed := 0
+		for i := range 50 {
+			s := empty(1, [3]int{5, 8, 8})
+			s.planar = true
+			g := Geometry{Patch: s.shape, Initial: c.Shape, Angle: math.Pi, Planar: true}
+			p.spatial(s, w, g, 5, stream(1, i, 0))
+			p.transforms[4].apply(s, stream(1, i, 1))
+			if !even(s) {
+				t.Fatalf("%s: draw %d: planar transforms mix slices", name, i)
+			}
+			s.planar, g.Planar = false, false
+			p.spatial(s, w, g, 5, stream(1, i, 0))
+			if !even(s) {
+				mixed++
+			}
 		}
-		s.planar, g.Planar = false, false
-		spatial(s, w, g, 5, stream(1, i, 0))
-		if !even(s) {
-			mixed++
+		if mixed < 45 {
+			t.Errorf("%s: only %d of 50 rotations in space mix slices", name, mixed)
 		}
-	}
-	if mixed < 45 {
-		t.Errorf("only %d of 50 rotations in space mix slices", mixed)
 	}
 }
 

@@ -73,6 +73,11 @@ func TestPlaceAgainstNNUNet(t *testing.T) {
 func TestCropAgainstNNUNet(t *testing.T) {
 	var boxes [][][2]int
 	golden.JSON(t, "sampling/crop.json", &boxes)
+	var outside struct {
+		Image float32 `json:"pad_data"`
+		Label int16   `json:"pad_seg"`
+	}
+	golden.JSON(t, "sampling/facts.json", &outside)
 	in := golden.NPY(t, "sampling/crop_in.npy")
 	shape := [3]int(in.Shape[len(in.Shape)-3:])
 	c := &dataset.Case{Channels: 1, Shape: shape, Seg: in.Int16(), Data: in.Float32()}
@@ -88,8 +93,8 @@ func TestCropAgainstNNUNet(t *testing.T) {
 			t.Errorf("box %v: %d of %d labels differ", box, n, len(want.Data))
 		}
 		for i, l := range s.labels {
-			if outside := l == -1; outside && s.image[i] != 0 {
-				t.Fatalf("box %v: the image is %v outside the case, want 0", box, s.image[i])
+			if l == outside.Label && s.image[i] != outside.Image {
+				t.Fatalf("box %v: the image is %v outside the case, want %v", box, s.image[i], outside.Image)
 			}
 		}
 	}
@@ -99,6 +104,45 @@ func TestCropAgainstNNUNet(t *testing.T) {
 // standard deviations of its expectation.
 func within(count, n int, p float64) bool {
 	return math.Abs(float64(count)-float64(n)*p) <= 5*math.Sqrt(float64(n)*p*(1-p))
+}
+
+// Among a label of 10 voxels, one of 1000 and one of none nnU-Net chose the first
+// two equally often; and so do we.
+func TestClassChoiceAgainstNNUNet(t *testing.T) {
+	var choice struct{ Counts [2]int }
+	golden.JSON(t, "sampling/class_choice.json", &choice)
+	n := choice.Counts[0] + choice.Counts[1]
+	c := &dataset.Case{Locations: []dataset.Location{{Label: 1, Voxels: make([]int32, 10)}, {Label: 2, Voxels: make([]int32, 1000)}, {Label: 3}}}
+	for i := range c.Locations[1].Voxels {
+		c.Locations[1].Voxels[i] = 1
+	}
+	r, counts := stream(1, 1, 1), [2]int{}
+	for range n {
+		v, _ := foreground(r, c)
+		counts[v]++
+	}
+	if d := counts[0] - choice.Counts[0]; !within(counts[0], n, 0.5) || !within(choice.Counts[0], n, 0.5) || d*d > 25*n/2 {
+		t.Errorf("of %d choices %v, nnU-Net's %v", n, counts, choice.Counts)
+	}
+}
+
+// Regions are chosen evenly, too: of whole, core and core's core, which share
+// voxels, each a third of the time.
+func TestRegionsAreChosenEvenly(t *testing.T) {
+	c := &dataset.Case{Locations: []dataset.Location{
+		{Label: 1, Voxels: []int32{0, 1, 2, 3, 4, 5}}, {Label: 1, Voxels: []int32{3, 4, 5}}, {Label: 3, Voxels: []int32{5}},
+		{Label: dataset.AnyLabel, Voxels: []int32{6, 7, 8, 9}},
+	}}
+	r, n, counts := stream(1, 1, 2), 6000, [6]int{}
+	for range n {
+		v, _ := foreground(r, c)
+		counts[v]++
+	}
+	for v, want := range []float64{1. / 18, 1. / 18, 1. / 18, 3. / 18, 3. / 18, 9. / 18} {
+		if !within(counts[v], n, want) {
+			t.Errorf("voxel %d was chosen %d times out of %d, chance %v", v, counts[v], n, want)
+		}
+	}
 }
 
 // Labels are chosen evenly however many voxels they have; random corners cover
@@ -182,7 +226,7 @@ func TestForcedSamplesShowForeground(t *testing.T) {
 	const voxel = (31*40+7)*40 + 22
 	c.Seg[voxel] = 1
 	c.Locations = []dataset.Location{{Label: 1, Voxels: []int32{voxel}}}
-	l := mustLoad(t, []*dataset.Case{c}, Options{Patch: [3]int{6, 6, 6}, Batch: 3, Oversample: 0.33, Augment: true})
+	l := mustLoad(t, []*dataset.Case{c}, Options{Patch: [3]int{6, 6, 6}, Batch: 3, Oversample: 0.33, Augmentation: V2})
 	random, n := 0, 200
 	for i := range n {
 		labels := l.Batch(i).Targets[0].Labels
@@ -219,6 +263,10 @@ func TestIgnoreLabel(t *testing.T) {
 	}
 	if !within(first, n, 0.5) {
 		t.Errorf("one of two annotated voxels came %d times out of %d", first, n)
+	}
+	// A forced sample of a case without foreground is, too.
+	if w := s.place(r, c, true); w.corner != [3]int{1, 2, 3} && w.corner != [3]int{3, 2, 1} {
+		t.Errorf("a forced sample's corner %v is not annotated", w.corner)
 	}
 	for i := range c.Seg {
 		c.Seg[i] = ignore

@@ -55,10 +55,18 @@ func spatial(s *sample, w window, g Geometry, factor float64, r *rand.Rand) {
 
 // crop copies the window's centre: from floor(size/2) - patch/2 on.
 func crop(s *sample, w window) {
-	lo, hi := w.box()
-	var from, start, stop [3]int // start..stop: the patch's voxels inside the box
+	var from [3]int
 	for d := range 3 {
 		from[d] = w.size[d]/2 - s.shape[d]/2
+	}
+	s.cut(w, from)
+}
+
+// cut copies the part of the window that begins at the given voxel.
+func (s *sample) cut(w window, from [3]int) {
+	lo, hi := w.box()
+	var start, stop [3]int // start..stop: the patch's voxels inside the box
+	for d := range 3 {
 		start[d] = min(max(lo[d]-from[d], 0), s.shape[d])
 		stop[d] = max(min(hi[d]-from[d], s.shape[d]), start[d])
 	}
@@ -233,7 +241,7 @@ func (t *tracer) edge(to, x int) {
 	n, m := len(t.s.labels), len(t.w.c.Seg)
 	var weight [8]float32
 	var voxel [8]int // -1: outside the case
-	t.corners(cell, part, &weight, &voxel)
+	neighbours(t.w.corner, t.lo, t.hi, t.step, cell, part, &weight, &voxel)
 	for c := range t.s.channels {
 		sum := float32(0)
 		for k, v := range voxel {
@@ -253,8 +261,10 @@ func (t *tracer) edge(to, x int) {
 	t.s.labels[to+x] = vote(&label, &weight, nearest(cell, part))
 }
 
-// corners lists the eight neighbours of a point, z slowest.
-func (t *tracer) corners(cell [3]int, part [3]float32, weight *[8]float32, voxel *[8]int) {
+// neighbours lists the eight neighbours of a point in a window, z slowest: their
+// weights and, as indices into the case, their places; -1 is outside the case,
+// which lies from lo to hi in the window, whose lowest corner is given.
+func neighbours[F float32 | float64](corner, lo, hi, step, cell [3]int, part [3]F, weight *[8]F, voxel *[8]int) {
 	for k := range 8 {
 		weight[k], voxel[k] = 1, 0
 		in := true
@@ -264,8 +274,8 @@ func (t *tracer) corners(cell [3]int, part [3]float32, weight *[8]float32, voxel
 				at, p = at+1, part[d]
 			}
 			weight[k] *= p
-			in = in && at >= t.lo[d] && at < t.hi[d]
-			voxel[k] += (at + t.w.corner[d]) * t.step[d]
+			in = in && at >= lo[d] && at < hi[d]
+			voxel[k] += (at + corner[d]) * step[d]
 		}
 		if !in {
 			voxel[k] = -1

@@ -39,10 +39,13 @@ func (k Cache) Prepare(ctx context.Context, raw *Raw, s nnunet.Settings, conf nn
 }
 
 // Load gives every case of raw, in its order, from the cache where it has them.
+// Their arrays are the files themselves, mapped for as long as the process lives:
+// the system reads what is looked at, gives the memory back where it is short of
+// it, and shares it between processes. So a data set may be larger than memory.
 func (k Cache) Load(ctx context.Context, raw *Raw, s nnunet.Settings, conf nnunet.Configuration, workers int) ([]*Case, error) {
 	out := make([]*Case, len(raw.Cases))
 	err := eachParallel(ctx, len(raw.Cases), workers, nil, func(i int) (err error) {
-		out[i], err = k.Case(raw.Cases[i], raw.Description, s, conf)
+		out[i], err = k.find(raw.Cases[i], raw.Description, s, conf, mapFile)
 		return err
 	})
 	if err != nil {
@@ -53,6 +56,11 @@ func (k Cache) Load(ctx context.Context, raw *Raw, s nnunet.Settings, conf nnune
 
 // Case is Preprocess, or its result read back.
 func (k Cache) Case(c RawCase, d nnunet.Dataset, s nnunet.Settings, conf nnunet.Configuration) (*Case, error) {
+	return k.find(c, d, s, conf, os.ReadFile)
+}
+
+// find is Case; read gets the bytes of a file.
+func (k Cache) find(c RawCase, d nnunet.Dataset, s nnunet.Settings, conf nnunet.Configuration, read func(path string) ([]byte, error)) (*Case, error) {
 	if k.Dir == "" {
 		return Preprocess(c, d, s, conf)
 	}
@@ -61,7 +69,7 @@ func (k Cache) Case(c RawCase, d nnunet.Dataset, s nnunet.Settings, conf nnunet.
 		return nil, fmt.Errorf("preprocess case %s: %w", c.ID, err)
 	}
 	path := filepath.Join(k.Dir, c.ID+"-"+key[:24]+".case")
-	if kept, err := readCached(path, key); err == nil {
+	if kept, err := readCached(path, key, read); err == nil {
 		return kept, nil
 	}
 	// Absent or damaged: either way a new file replaces it.
@@ -72,11 +80,14 @@ func (k Cache) Case(c RawCase, d nnunet.Dataset, s nnunet.Settings, conf nnunet.
 	if err := writeCached(path, key, out); err != nil {
 		return nil, fmt.Errorf("keep preprocessed case %s: %w; make room, or choose another cache folder", c.ID, err)
 	}
+	if kept, err := readCached(path, key, read); err == nil {
+		return kept, nil
+	}
 	return out, nil
 }
 
-func readCached(path, key string) (*Case, error) {
-	b, err := os.ReadFile(path)
+func readCached(path, key string, read func(path string) ([]byte, error)) (*Case, error) {
+	b, err := read(path)
 	if err != nil {
 		return nil, err
 	}

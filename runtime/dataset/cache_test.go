@@ -2,9 +2,11 @@ package dataset
 
 import (
 	"context"
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"testing"
 
 	"runspec/compiler/nnunet"
@@ -163,4 +165,59 @@ func TestRawDigest(t *testing.T) {
 	os.Remove(b.Cases[0].Label)
 	_, err = b.Digest(ctx, 2)
 	wantError(t, err, b.Cases[0].Label, "restore")
+}
+
+// Load keeps no case in memory: its arrays are the cache's files, which nobody
+// writes to by them.
+func TestLoadedCasesStayInTheirFiles(t *testing.T) {
+	ctx, raw := context.Background(), phantomSet(t, 6)
+	s, conf := conf3d(0.4, 0.4, 0.4)
+	k := Cache{Dir: t.TempDir()}
+	if err := k.Prepare(ctx, raw, s, conf, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	before := heap()
+	cases, err := k.Load(ctx, raw, s, conf, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, size := heap()-before, 0
+	for _, c := range cases {
+		size += 4*len(c.Data) + 2*len(c.Seg)
+	}
+	if size < 1<<20 || held > size/10 {
+		t.Errorf("%d bytes of cases hold %d bytes of memory", size, held)
+	}
+	first := cases[0].Data[0]
+	cases[0].Data[0] = first + 1
+	again, err := k.Load(ctx, raw, s, conf, 1)
+	if err != nil || again[0].Data[0] != first {
+		t.Errorf("after a change in memory the file has %v, want %v (%v)", again[0].Data[0], first, err)
+	}
+}
+
+// heap is the memory in use, in bytes.
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+func TestView(t *testing.T) {
+	b := make([]byte, 64)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	for from := range 4 { // most are not aligned
+		at := b[from:]
+		for i, v := range view[int32](at, 5) {
+			if want := int32(binary.LittleEndian.Uint32(at[4*i:])); v != want {
+				t.Errorf("from byte %d: number %d is %x, want %x", from, i, v, want)
+			}
+		}
+	}
+	if view[int16](nil, 0) != nil {
+		t.Error("no numbers are not nil")
+	}
 }

@@ -7,12 +7,17 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"unsafe"
 )
 
 // A case on disk: caseMagic, the length of the head (uint32), the head in JSON,
 // then Data (float32), Seg (int16) and each location's voxels (int32), all
-// little-endian, and last the sha256 of everything before.
-const caseMagic = "runspec/case/v1\n"
+// little-endian, and last the sha256 of everything before. Blanks behind the head
+// bring the arrays to a multiple of alignment, so that they can be used in place.
+const (
+	caseMagic = "runspec/case/v1\n"
+	alignment = 64
+)
 
 // caseHead is a Case without its arrays, but with their lengths.
 type caseHead struct {
@@ -41,6 +46,9 @@ func encodeCase(c *Case, key string) ([]byte, error) {
 	text, err := json.Marshal(head)
 	if err != nil {
 		return nil, err
+	}
+	for (len(caseMagic)+4+len(text))%alignment != 0 {
+		text = append(text, ' ')
 	}
 	b := make([]byte, 0, len(caseMagic)+4+len(text)+size+sha256.Size)
 	b = append(b, caseMagic...)
@@ -90,32 +98,43 @@ func (h caseHead) fill(b []byte) (*Case, error) {
 	c := &Case{ID: h.ID, Channels: h.Channels, Shape: h.Shape, Spacing: h.Spacing, Properties: h.Properties}
 	data := h.Channels * h.Shape[0] * h.Shape[1] * h.Shape[2]
 	want := 4*data + 2*h.Seg
+	sound := data >= 0 && h.Seg >= 0
 	for _, l := range h.Locations {
 		want += 4 * l.Voxels
+		sound = sound && l.Voxels >= 0
 	}
-	if data < 0 || want != len(b) {
+	if !sound || want != len(b) {
 		return nil, errDamaged
 	}
-	le := binary.LittleEndian
-	c.Data = make([]float32, data)
-	for i := range c.Data {
-		c.Data[i] = math.Float32frombits(le.Uint32(b[4*i:]))
-	}
+	c.Data = view[float32](b, data)
 	b = b[4*data:]
-	if h.Seg > 0 {
-		c.Seg = make([]int16, h.Seg)
-	}
-	for i := range c.Seg {
-		c.Seg[i] = int16(le.Uint16(b[2*i:]))
-	}
+	c.Seg = view[int16](b, h.Seg)
 	b = b[2*h.Seg:]
 	for _, l := range h.Locations {
-		voxels := make([]int32, l.Voxels)
-		for i := range voxels {
-			voxels[i] = int32(le.Uint32(b[4*i:]))
-		}
+		c.Locations = append(c.Locations, Location{Label: l.Label, Voxels: view[int32](b, l.Voxels)})
 		b = b[4*l.Voxels:]
-		c.Locations = append(c.Locations, Location{Label: l.Label, Voxels: voxels})
 	}
 	return c, nil
+}
+
+// little says whether this machine keeps numbers as the file does.
+var little = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// view gives the first n little-endian numbers of b: in place where the machine
+// keeps them so and they are aligned, otherwise a copy. None is nil.
+func view[T float32 | int32 | int16](b []byte, n int) []T {
+	if n == 0 {
+		return nil
+	}
+	var one T
+	b = b[:n*int(unsafe.Sizeof(one))]
+	first := unsafe.Pointer(unsafe.SliceData(b))
+	if little && uintptr(first)%unsafe.Alignof(one) == 0 {
+		return unsafe.Slice((*T)(first), n)
+	}
+	out := make([]T, n)
+	if _, err := binary.Decode(b, binary.LittleEndian, out); err != nil {
+		panic(err) // the length was checked
+	}
+	return out
 }

@@ -10,15 +10,17 @@ import (
 )
 
 // resident is the memory that a process holds, in bytes; 0 where that is not
-// known.
+// known. Files that it has mapped do not count: the system takes their memory
+// back whenever it needs it.
 func resident(pid int) int {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	fields := bytes.Fields(text)
-	if err != nil || len(fields) < 2 {
+	if err != nil || len(fields) < 3 {
 		return 0
 	}
 	pages, _ := strconv.Atoi(string(fields[1]))
-	return pages * os.Getpagesize()
+	mapped, _ := strconv.Atoi(string(fields[2]))
+	return (pages - mapped) * os.Getpagesize()
 }
 
 // preferred makes a process the one to end where the system is short of memory,

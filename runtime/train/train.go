@@ -83,10 +83,10 @@ func newTrainer(job Job, data Data) (*trainer, error) {
 	if t.outputs, err = n.OutputShapes(job.Configuration.Patch3()); err != nil {
 		return nil, err
 	}
-	if t.training, err = t.loader(data.Train, job.Training.Augmentation != "none", trainingStream); err != nil {
+	if t.training, err = t.loader(data.Train, generation(job.Training.Augmentation), trainingStream); err != nil {
 		return nil, fmt.Errorf("training cases: %w", err)
 	}
-	if t.validation, err = t.loader(data.Validation, false, validationStream); err != nil {
+	if t.validation, err = t.loader(data.Validation, "", validationStream); err != nil {
 		return nil, fmt.Errorf("validation cases: %w", err)
 	}
 	program, err := Build(n, t.graphOptions())
@@ -135,14 +135,22 @@ const (
 	dropoutStream
 )
 
+// generation of the augmentation that a plan names.
+func generation(name string) augment.Generation {
+	if name == "none" {
+		return ""
+	}
+	return augment.Generation(name)
+}
+
 // loader draws patches; the stream keeps training and validation apart.
-func (t *trainer) loader(cases []*dataset.Case, augmented bool, stream uint64) (*augment.Loader, error) {
+func (t *trainer) loader(cases []*dataset.Case, g augment.Generation, stream uint64) (*augment.Loader, error) {
 	h, c := t.job.Training.Hyperparameters, t.job.Configuration
 	return augment.NewLoader(cases, augment.Options{
 		Patch:        c.Patch3(),
 		Batch:        c.Batch,
 		Oversample:   h.Oversample,
-		Augment:      augmented,
+		Augmentation: g,
 		Factor:       h.AugFactor,
 		Dim:          c.Architecture.Dim,
 		TargetShapes: t.outputs,

@@ -7,6 +7,7 @@ package golden
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -19,17 +20,25 @@ import (
 // Root is the repository's root: the folder of go.mod above the working directory.
 func Root(t testing.TB) string {
 	t.Helper()
-	dir, err := os.Getwd()
+	dir, err := findRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+func findRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
+			return dir, nil
 		}
 		up := filepath.Dir(dir)
 		if up == dir {
-			t.Fatal("no go.mod above the working directory")
+			return "", errors.New("no go.mod above the working directory")
 		}
 		dir = up
 	}
@@ -50,6 +59,7 @@ func Shared(t testing.TB, path string) string {
 // committed subset; the test is skipped where neither has it.
 func Path(t testing.TB, path string) string {
 	t.Helper()
+	asked.Store(path, true)
 	root := Root(t)
 	for _, dir := range []string{
 		filepath.Join(root, "..", "shared", "reference", "nnunet"),
