@@ -25,11 +25,15 @@ func ReadDataset(text []byte) (Dataset, error) {
 		NumTraining int               `json:"numTraining"`
 		FileEnding  string            `json:"file_ending"`
 		RegionOrder []int             `json:"regions_class_order"`
+		Reader      string            `json:"overwrite_image_reader_writer"`
 	}
 	if err := json.Unmarshal(text, &file); err != nil {
 		return Dataset{}, fmt.Errorf("dataset.json: %w", err)
 	}
 	d := Dataset{Name: file.Name, NumTraining: file.NumTraining, FileEnding: file.FileEnding, RegionOrder: file.RegionOrder}
+	if file.Reader != "None" { // nnU-Net's word for none
+		d.Reader = file.Reader
+	}
 	if d.FileEnding == "" {
 		d.FileEnding = ".nii.gz" // the Decathlon says none
 	}
@@ -95,7 +99,8 @@ func MarshalDataset(d Dataset) ([]byte, error) {
 		NumTraining int    `json:"numTraining"`
 		FileEnding  string `json:"file_ending"`
 		RegionOrder []int  `json:"regions_class_order,omitempty"`
-	}{d.Name, channels, labels, d.NumTraining, d.FileEnding, d.RegionOrder}, "", "    ")
+		Reader      string `json:"overwrite_image_reader_writer,omitempty"`
+	}{d.Name, channels, labels, d.NumTraining, d.FileEnding, d.RegionOrder, d.Reader}, "", "    ")
 	if err != nil {
 		return nil, fmt.Errorf("dataset.json: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"runspec/compiler/unet"
 )
@@ -113,7 +114,7 @@ func MarshalPlans(d Dataset, s Settings) ([]byte, error) {
 	}
 	file := plansFile{
 		DatasetName: d.Name, PlansName: p.plansName,
-		OriginalSpacing: s.OriginalSpacing, ReaderWriter: "SimpleITKIO",
+		OriginalSpacing: s.OriginalSpacing, ReaderWriter: readerOf(d),
 		TransposeForward: s.TransposeForward, TransposeBackward: s.TransposeBackward,
 		Planner: p.class, LabelManager: "LabelManager", Foreground: map[string]Intensity{},
 	}
@@ -139,6 +140,17 @@ func MarshalPlans(d Dataset, s Settings) ([]byte, error) {
 		return nil, fmt.Errorf("plans of %s: %w", d.Name, err)
 	}
 	return append(text, '\n'), nil
+}
+
+// readerOf is the class that nnU-Net would read d's images with.
+func readerOf(d Dataset) string {
+	switch {
+	case d.Reader != "":
+		return d.Reader
+	case strings.EqualFold(d.FileEnding, ".nii"):
+		return "NibabelIO"
+	}
+	return "SimpleITKIO"
 }
 
 func plansOf(c Configuration, p planner) *plansConfiguration {
