@@ -112,6 +112,9 @@ func normalise(image *volume.Image, seg *volume.Labels, foreground []nnunet.Inte
 		case "RescaleTo01Normalization":
 			volume.RescaleTo01(data)
 		case "RGBTo01Normalization":
+			if lo, hi := slices.Min(data), slices.Max(data); lo < 0 || hi > 255 {
+				return fmt.Errorf("channel %d has values from %v to %v, but %s wants colours from 0 to 255: name the channel otherwise in dataset.json, and plan again", c, lo, hi, scheme)
+			}
 			volume.RGBTo01(data)
 		case "NoNormalization":
 		default:
