@@ -201,6 +201,7 @@ func TestPrepareRefuses(t *testing.T) {
 		"zero spacing":  func(c *nnunet.Configuration) { c.Spacing = []float64{0, 1, 1} },
 		"channels":      func(c *nnunet.Configuration) { c.Normalisation = nil },
 		"normalisation": func(c *nnunet.Configuration) { c.Normalisation = []string{"Nonsense"} },
+		"RGB":           func(c *nnunet.Configuration) { c.Normalisation = []string{"RGBTo01Normalization"} },
 		"CT":            func(c *nnunet.Configuration) { c.Normalisation = []string{"CTNormalization"} },
 	} {
 		s, conf := conf3d(2, 1, 1)

@@ -37,6 +37,9 @@ func readCase(c RawCase, d nnunet.Dataset) (*volume.Image, *volume.Labels, error
 		return nil, nil, fmt.Errorf("%s has %v voxels (z, y, x), but its image %s has %v: resample the labels onto the image, or restore the file",
 			c.Label, labels.Shape, c.Images[0], image.Shape)
 	}
+	if err := volume.Agree(image.Grid, labels.Grid); err != nil {
+		return nil, nil, fmt.Errorf("%s and its image %s %w: resample the labels onto the image, or correct the header", c.Label, c.Images[0], err)
+	}
 	if err := checkValues(c, labels, d); err != nil {
 		return nil, nil, err
 	}

@@ -40,7 +40,7 @@ func ReadImages(paths []string) (*Image, error) {
 			joined.Data = slices.Grow(joined.Data, (len(paths)-1)*len(one.Data))
 			continue
 		}
-		if err := agree(joined.Grid, one.Grid); err != nil {
+		if err := Agree(joined.Grid, one.Grid); err != nil {
 			return nil, fmt.Errorf("%s and %s are channels of one case, but %w; resample them to one grid", paths[0], path, err)
 		}
 		joined.Channels += one.Channels
@@ -49,9 +49,10 @@ func ReadImages(paths []string) (*Image, error) {
 	return joined, nil
 }
 
-// agree compares shapes exactly and spacings to 1e-4 relative, the headers'
+// Agree says how two files of one case differ in their grids, or nil: it
+// compares shapes exactly and spacings to 1e-4 relative, the headers'
 // float32 being written by different programs.
-func agree(a, b Grid) error {
+func Agree(a, b Grid) error {
 	if a.Shape != b.Shape {
 		return fmt.Errorf("have %v and %v voxels (z, y, x)", a.Shape, b.Shape)
 	}
