@@ -25,11 +25,15 @@ func ReadDataset(text []byte) (Dataset, error) {
 		NumTraining int               `json:"numTraining"`
 		FileEnding  string            `json:"file_ending"`
 		RegionOrder []int             `json:"regions_class_order"`
+		Reader      string            `json:"overwrite_image_reader_writer"`
 	}
 	if err := json.Unmarshal(text, &file); err != nil {
 		return Dataset{}, fmt.Errorf("dataset.json: %w", err)
 	}
 	d := Dataset{Name: file.Name, NumTraining: file.NumTraining, FileEnding: file.FileEnding, RegionOrder: file.RegionOrder}
+	if file.Reader != "None" { // nnU-Net's word for none
+		d.Reader = file.Reader
+	}
 	if d.FileEnding == "" {
 		d.FileEnding = ".nii.gz" // the Decathlon says none
 	}
@@ -58,6 +62,49 @@ func ReadDataset(text []byte) (Dataset, error) {
 		return Dataset{}, fmt.Errorf("dataset.json: %w", err)
 	}
 	return d, nil
+}
+
+// MarshalDataset gives d as nnU-Net's dataset.json; ReadDataset reads it back.
+func MarshalDataset(d Dataset) ([]byte, error) {
+	if err := d.Check(); err != nil {
+		return nil, fmt.Errorf("dataset.json: %w", err)
+	}
+	var channels, labels object
+	add := func(o *object, key string, value any) error {
+		text, err := json.Marshal(value)
+		*o = append(*o, entry{key, text})
+		return err
+	}
+	var errs []error
+	for i, name := range d.Channels {
+		errs = append(errs, add(&channels, strconv.Itoa(i), name))
+	}
+	for _, l := range d.Labels {
+		if len(l.Values) == 1 {
+			errs = append(errs, add(&labels, l.Name, l.Values[0]))
+		} else {
+			errs = append(errs, add(&labels, l.Name, l.Values))
+		}
+	}
+	if d.Ignore != 0 {
+		errs = append(errs, add(&labels, "ignore", d.Ignore))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("dataset.json: %w", err)
+	}
+	text, err := json.MarshalIndent(struct {
+		Name        string `json:"name,omitempty"`
+		Channels    object `json:"channel_names"`
+		Labels      object `json:"labels"`
+		NumTraining int    `json:"numTraining"`
+		FileEnding  string `json:"file_ending"`
+		RegionOrder []int  `json:"regions_class_order,omitempty"`
+		Reader      string `json:"overwrite_image_reader_writer,omitempty"`
+	}{d.Name, channels, labels, d.NumTraining, d.FileEnding, d.RegionOrder, d.Reader}, "", "    ")
+	if err != nil {
+		return nil, fmt.Errorf("dataset.json: %w", err)
+	}
+	return append(text, '\n'), nil
 }
 
 // Check says what makes d unusable for planning and training, or nil.

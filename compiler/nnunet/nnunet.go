@@ -15,6 +15,7 @@ type Dataset struct {
 	NumTraining int      `json:"numTraining"`
 	FileEnding  string   `json:"fileEnding"`
 	RegionOrder []int    `json:"regionOrder,omitempty"` // regions_class_order
+	Reader      string   `json:"-"`                     // overwrite_image_reader_writer, which plans repeat; runspec reads NIfTI whatever it says
 }
 
 // Label is one entry of dataset.json's labels; several values make a region.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"runspec/compiler/unet"
 )
@@ -101,6 +102,9 @@ type plansNonlin struct {
 	Inplace bool `json:"inplace"`
 }
 
+// resampling is nnU-Net's function for images, labels and probabilities.
+const resampling = "resample_data_or_seg_to_shape"
+
 // MarshalPlans gives s as nnU-Net's plans file, which nnU-Net itself can train
 // from. dataset_name is d.Name, which nnU-Net wants as DatasetNNN_Name.
 func MarshalPlans(d Dataset, s Settings) ([]byte, error) {
@@ -110,7 +114,7 @@ func MarshalPlans(d Dataset, s Settings) ([]byte, error) {
 	}
 	file := plansFile{
 		DatasetName: d.Name, PlansName: p.plansName,
-		OriginalSpacing: s.OriginalSpacing, ReaderWriter: "SimpleITKIO",
+		OriginalSpacing: s.OriginalSpacing, ReaderWriter: readerOf(d),
 		TransposeForward: s.TransposeForward, TransposeBackward: s.TransposeBackward,
 		Planner: p.class, LabelManager: "LabelManager", Foreground: map[string]Intensity{},
 	}
@@ -138,11 +142,21 @@ func MarshalPlans(d Dataset, s Settings) ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
+// readerOf is the class that nnU-Net would read d's images with.
+func readerOf(d Dataset) string {
+	switch {
+	case d.Reader != "":
+		return d.Reader
+	case strings.EqualFold(d.FileEnding, ".nii"):
+		return "NibabelIO"
+	}
+	return "SimpleITKIO"
+}
+
 func plansOf(c Configuration, p planner) *plansConfiguration {
 	if c.InheritsFrom != "" {
 		return &plansConfiguration{InheritsFrom: c.InheritsFrom, PreviousStage: c.PreviousStage}
 	}
-	const resample = "resample_data_or_seg_to_shape"
 	data := p.plansName
 	if c.Name != "3d_lowres" {
 		data = planners[ConvPlanner].plansName // the residual planners reuse the default's preprocessed data
@@ -151,7 +165,7 @@ func plansOf(c Configuration, p planner) *plansConfiguration {
 		DataIdentifier: data + "_" + c.Name, Preprocessor: "DefaultPreprocessor",
 		Batch: c.Batch, Patch: c.Patch, MedianShape: c.MedianShape, Spacing: c.Spacing,
 		Normalisation: c.Normalisation, UseMask: c.UseMask,
-		Data: resample, Seg: resample, Probabilities: resample,
+		Data: resampling, Seg: resampling, Probabilities: resampling,
 		DataOptions: plansResampling{Order: 3}, SegOptions: plansResampling{Seg: true, Order: 1},
 		ProbabilitiesOption: plansResampling{Order: 1},
 		Architecture:        plansArchitectureOf(c.Architecture),

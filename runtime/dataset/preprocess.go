@@ -10,7 +10,7 @@ import (
 
 // preprocessVersion changes whenever the same files and settings give another
 // Case; it is part of the cache's key.
-const preprocessVersion = "preprocess/v1"
+const preprocessVersion = "preprocess/v2"
 
 // Preprocess reads a case and prepares it as nnU-Net's DefaultPreprocessor does:
 // transpose, crop to nonzero, normalise, resample to the configuration's
@@ -159,23 +159,31 @@ func locate(seg []int16, d nnunet.Dataset) []Location {
 	}
 	annotated := []int{-1}
 	for _, l := range d.Labels {
-		annotated = append(annotated, l.Values...)
+		for _, v := range l.Values {
+			if !slices.Contains(annotated, v) {
+				annotated = append(annotated, v)
+			}
+		}
 		if !slices.Contains(l.Values, 0) {
 			sample(int16(l.Values[0]), l.Values)
 		}
 	}
 	if d.Ignore != 0 {
+		slices.Sort(annotated)
 		sample(AnyLabel, annotated)
 	}
 	return out
 }
 
-// voxelsOf lists the voxels that have one of the values, in C order.
+// voxelsOf lists the voxels of one value after the other, each in C order, as
+// nnU-Net numbers those of a region.
 func voxelsOf(seg []int16, values []int) []int32 {
 	var out []int32
-	for i, v := range seg {
-		if slices.Contains(values, int(v)) {
-			out = append(out, int32(i))
+	for _, value := range values {
+		for i, v := range seg {
+			if int(v) == value {
+				out = append(out, int32(i))
+			}
 		}
 	}
 	return out
