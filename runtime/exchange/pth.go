@@ -69,6 +69,9 @@ func (p *pth) file(name string) ([]byte, error) {
 	if f == nil {
 		return nil, fmt.Errorf("its archive has no %s: it is not of torch.save, or cut off", name)
 	}
+	if f.Method != zip.Store { // what is stored is no larger than the file
+		return nil, fmt.Errorf("%s in its archive is compressed, which torch.save never does", name)
+	}
 	r, err := f.Open()
 	if err != nil {
 		return nil, fmt.Errorf("%s in its archive: %w", name, err)

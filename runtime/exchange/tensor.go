@@ -79,6 +79,9 @@ func rebuild(args pickle.Tuple) (any, error) {
 		count *= n
 		last += max(0, n-1) * strides[i]
 	}
+	if count > int64(s.length()) {
+		return nil, fmt.Errorf("a tensor of size %v of a storage of %d elements: expanded ones are not read", shape, s.length())
+	}
 	if offset < 0 || count > 0 && offset+last >= int64(s.length()) {
 		return nil, fmt.Errorf("a tensor of size %v, strides %v from element %d on reaches beyond its storage of %d elements", shape, strides, offset, s.length())
 	}
