@@ -66,6 +66,7 @@ defaults. The same command run again continues where it was.`,
 	root.AddCommand(initCommand(), f.vetCommand(), fmtCommand(), f.planCommand(), f.diffCommand(), f.lockCommand())
 	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand(), f.explainCommand(), f.unlockCommand(), f.reportCommand())
 	root.AddCommand(f.nnunetCommand())
+	root.AddCommand(f.exportCommand(), f.importCommand())
 	root.AddCommand(f.doctorCommand(), versionCommand(), manCommand(), workerCommand())
 	return root
 }

@@ -116,6 +116,9 @@ func (r *Run) trials() []*trial {
 	var out []*trial
 	index := map[string]*trial{}
 	for _, e := range r.Events {
+		if e.Kind == journal.Import {
+			continue
+		}
 		probe := &trial{event: e}
 		t := index[probe.name()]
 		if t == nil {

@@ -24,6 +24,7 @@ const (
 	FoldDone Kind = "fold"    // one fold of a trial was trained and evaluated
 	Result   Kind = "result"  // a trial ended well on all of its study's folds
 	Failure  Kind = "failure" // a trial ended without a result
+	Import   Kind = "import"  // another program's result was brought in
 )
 
 // Event is one line of the journal. A training under nnU-Net's defaults has
@@ -37,10 +38,17 @@ type Event struct {
 	Study    string       `json:"study,omitempty"`
 	Baseline string       `json:"baseline,omitempty"` // plan.Baseline's name
 	Trial    search.Trial `json:"trial"`
-	Fold     *int         `json:"fold,omitempty"`    // start and fold events of one fold
-	Result   *TrialResult `json:"result,omitempty"`  // result: of all folds; fold: of that fold alone
-	Cause    string       `json:"cause,omitempty"`   // failure: why; start: of which failure it is the retry
-	Attempt  int          `json:"attempt,omitempty"` // start and failure: how often the fold's training was begun, this time included
+	Fold     *int         `json:"fold,omitempty"`     // start and fold events of one fold
+	Result   *TrialResult `json:"result,omitempty"`   // result: of all folds; fold: of that fold alone
+	Cause    string       `json:"cause,omitempty"`    // failure: why; start: of which failure it is the retry
+	Imported *Imported    `json:"imported,omitempty"` // import: of what; Result has its folds
+	Attempt  int          `json:"attempt,omitempty"`  // start and failure: how often the fold's training was begun, this time included
+}
+
+// Imported is a result that another program reached.
+type Imported struct {
+	Name   string `json:"name"`   // of its row
+	Source string `json:"source"` // what it was read from
 }
 
 // Cost is what one training of one fold has spent so far, the rungs below

@@ -52,6 +52,7 @@ const (
 	Baseline  RowKind = "baseline"
 	Incumbent RowKind = "incumbent"
 	Published RowKind = "published" // by others, with their budget
+	Imported  RowKind = "imported"  // of another program, case by case
 )
 
 // Row is one training, or what was published of one.

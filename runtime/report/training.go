@@ -46,7 +46,7 @@ func gather(p *plan.Plan, d plan.Dataset, events []journal.Event) []training {
 		}
 		out = append(out, t)
 	}
-	return out
+	return append(out, imported(p, d, events)...)
 }
 
 // label names a baseline for people, with what the experiment changed in it.
@@ -63,7 +63,7 @@ func label(p *plan.Plan, b plan.Baseline) string {
 
 // short is a training's name in a sentence.
 func (t training) short() string {
-	if t.kind == Baseline {
+	if t.kind != Incumbent {
 		return t.label
 	}
 	return t.id
@@ -97,6 +97,8 @@ func (t *training) collect(p *plan.Plan, events []journal.Event, mine func(journ
 // name says what was really trained.
 func (t training) name() string {
 	switch {
+	case t.kind == Imported:
+		return "Imported: " + t.label
 	case len(t.folds) > 0 && t.result.Features > 0:
 		return fmt.Sprintf("%s, %d features, %d iterations", t.label, t.result.Features, t.result.Iterations)
 	case len(t.folds) > 0:
@@ -139,14 +141,14 @@ func (t training) row(p *plan.Plan, labels []string, against *training) Row {
 		dice(t.each(meanDice), len(p.Folds)),
 		t.difference(against),
 		folds(len(t.folds), len(p.Folds)),
-		count(mean(t.each(func(f journal.FoldResult) float64 { return float64(f.Cost.Epochs) }))),
+		t.epochs(),
 		significant(mean(t.each(func(f journal.FoldResult) float64 { return float64(f.Cost.Hours) }))),
 	)
 	if len(p.Studies) > 0 {
 		r.Cells = append(r.Cells, significant(t.search))
 	}
 	if p.Cost == plan.CostModel {
-		r.Cells = append(r.Cells, significant(mean(t.each(func(f journal.FoldResult) float64 { return f.Cost.FLOPs / 1e15 }))))
+		r.Cells = append(r.Cells, t.flops())
 	}
 	parameters := math.NaN()
 	if t.result.Parameters > 0 {

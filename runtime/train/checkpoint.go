@@ -66,7 +66,7 @@ func (c Checkpoint) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return encodeTensors(tensors, map[string]string{
+	return EncodeTensors(tensors, map[string]string{
 		"format": "runspec/checkpoint/v1", "steps": strconv.Itoa(c.State.Steps), "progress": string(text), "training": c.Training,
 	})
 }

@@ -22,10 +22,10 @@ type entry struct {
 	Offsets [2]int `json:"data_offsets"`
 }
 
-// encodeTensors makes a safetensors file (8-byte length, JSON head, data). The
+// EncodeTensors makes a safetensors file (8-byte length, JSON head, data). The
 // head's metadata gets a digest of everything else, so that a damaged file is
 // noticed.
-func encodeTensors(tensors map[string]engine.Tensor, metadata map[string]string) ([]byte, error) {
+func EncodeTensors(tensors map[string]engine.Tensor, metadata map[string]string) ([]byte, error) {
 	names, size := make([]string, 0, len(tensors)), 0
 	for name, t := range tensors {
 		names = append(names, name)
