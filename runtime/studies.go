@@ -33,7 +33,7 @@ func newStudies(p *plan.Plan, data []*prepared, events []journal.Event, retryFai
 	for _, d := range p.Datasets {
 		var methods []search.Method
 		for _, study := range p.Studies {
-			m, err := Method(study, d.Name)
+			m, err := Method(study, d)
 			if err != nil {
 				return nil, err
 			}

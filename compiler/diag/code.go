@@ -204,8 +204,8 @@ const CyclicSymbol Code = "cyclic-symbol"
 // alternatives. It stands in a grammar's file, so no experiment fails by it.
 const EmptyAlternative Code = "empty-alternative"
 
-// BadWeights are weights of alternatives that are no probabilities. They stand
-// in a grammar's file, so no experiment fails by them.
+// BadWeights is a list of weights that are no probabilities. It stands
+// in a grammar's file, so no experiment fails by it.
 const BadWeights Code = "bad-weights"
 
 // UnboundVariable is a variable of a grammar without a value, or a value

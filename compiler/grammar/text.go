@@ -44,11 +44,23 @@ func (g Grammar) Parse(text string) (Derivation, error) {
 	return d, nil
 }
 
+// ParseTree reads the form that String prints without knowing the grammar; the
+// alternatives are left at 0.
+func ParseTree(text string) (Derivation, error) {
+	r := reader{text: text, free: true}
+	d, err := r.tree(0)
+	if err == nil && r.word() != "" {
+		err = r.fail("the text goes on after the derivation")
+	}
+	return d, err
+}
+
 // reader takes a derivation's text apart.
 type reader struct {
 	grammar Grammar
 	text    string
-	at      int // byte where the next word is sought
+	free    bool // no grammar
+	at      int  // byte where the next word is sought
 }
 
 func (r *reader) fail(format string, args ...any) error {
@@ -80,12 +92,12 @@ func (r *reader) tree(depth int) (Derivation, error) {
 		return Derivation{}, r.fail("%q closes nothing", w)
 	case w != "(":
 		return Derivation{Symbol: w}, nil
-	case depth > len(r.grammar.Productions):
+	case depth > len(r.grammar.Productions) && !r.free, depth > most:
 		return Derivation{}, r.fail("the parentheses are deeper than any derivation of %s", r.grammar.Name)
 	}
 	d := Derivation{Symbol: r.word()}
 	p, ok := r.grammar.Production(d.Symbol)
-	if !ok {
+	if !ok && !r.free {
 		return d, r.fail("grammar %s has no production %q", r.grammar.Name, d.Symbol)
 	}
 	for !r.closes() {
@@ -94,6 +106,9 @@ func (r *reader) tree(depth int) (Derivation, error) {
 			return d, err
 		}
 		d.Children = append(d.Children, c)
+	}
+	if r.free {
+		return d, nil
 	}
 	d.Alternative = slices.IndexFunc(p.Alternatives, func(a Alternative) bool {
 		return slices.EqualFunc(a.Symbols, d.Children, r.grammar.stands)

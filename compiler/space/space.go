@@ -40,7 +40,8 @@ type Parameter struct {
 	Prior   Confidence  `json:"prior,omitempty"` // "": uniform
 	When    []Condition `json:"when,omitempty"`  // all must hold; else the parameter is inactive
 
-	Grammar *grammar.Grammar `json:"grammar,omitempty"` // grammar; it holds default and prior itself
+	Grammar  *grammar.Grammar  `json:"grammar,omitempty"`  // grammar; it holds default and prior itself
+	Template *grammar.Template `json:"template,omitempty"` // grammar, until Bind makes it Grammar
 }
 
 // Condition activates a parameter: its parent's value is one of Values. Where

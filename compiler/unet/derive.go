@@ -33,6 +33,14 @@ func DerivedEncoder(d grammar.Derivation) (Encoder, error) {
 	return "", fmt.Errorf("derivation of %s: it has neither conv_encoder nor res_encoder", d.Symbol)
 }
 
+// DerivedStages are the blocks of each encoder stage of a derivation.
+func DerivedStages(d grammar.Derivation) ([]int, error) {
+	if len(d.Children) != 3 {
+		return nil, fmt.Errorf("derivation of %s: a U-Net is unet, an encoder and a decoder", d.Symbol)
+	}
+	return blocksOf(d.Children[1])
+}
+
 // Derive is a with the encoder, blocks, norms, activations and dropouts of a
 // derivation of grammars/unet.hcl; rate is the dropout's. Features, kernels and
 // strides stay a's; a derivation with fewer stages leaves a's deepest out.

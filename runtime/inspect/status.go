@@ -197,7 +197,7 @@ func meanDice(r journal.TrialResult) evaluate.Score {
 func (r *Run) study(d plan.Dataset, s plan.Study, trials []*trial) (Approach, error) {
 	a := Approach{Dataset: d.Name, Name: s.Name, Study: true}
 	history := journal.History(r.Events, d.Name, s.Name)
-	method, err := run.Method(s, d.Name)
+	method, err := run.Method(s, d)
 	if err != nil { // a plan that was changed by hand
 		return a, err
 	}
