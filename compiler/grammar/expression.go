@@ -49,10 +49,12 @@ func (s *source) elements(expr hcl.Expression, c *hcl.EvalContext) []cty.Value {
 		return nil
 	}
 	if v.IsNull() || !v.CanIterateElements() || v.Type().IsMapType() || v.Type().IsObjectType() {
+		s.torn = true
 		s.add(expr.Range(), diag.WrongType, "Not a list", "A list is needed here. Write it in brackets, or compute it with `for`.")
 		return nil
 	}
 	if v.LengthInt() > most {
+		s.torn = true
 		s.add(expr.Range(), diag.OutOfBounds, "List too long", fmt.Sprintf("The list has %d elements. Keep to %d.", v.LengthInt(), most))
 		return nil
 	}
@@ -75,6 +77,7 @@ func (s *source) alternative(v cty.Value, at hcl.Range) ([]string, bool) {
 		return s.symbols([]cty.Value{v}, at)
 	}
 	if v.IsNull() || !v.Type().IsTupleType() && !v.Type().IsListType() {
+		s.torn = true
 		s.add(at, diag.WrongType, "Not an alternative", "An alternative is a symbol, or a list of symbols. Write it so.")
 		return nil, false
 	}
@@ -87,11 +90,13 @@ func (s *source) symbols(values []cty.Value, at hcl.Range) ([]string, bool) {
 	out := make([]string, 0, len(values))
 	for _, v := range values {
 		if v.Type() != cty.String || v.IsNull() || !v.IsKnown() {
+			s.torn = true
 			s.add(at, diag.WrongType, "Not a symbol", "A symbol is a text. Write it in quotation marks.")
 			return nil, false
 		}
 		name := v.AsString()
 		if name == "" || strings.ContainsAny(name, " \t\r\n()") {
+			s.torn = true
 			s.add(at, diag.BadFormat, "Not a symbol", fmt.Sprintf("%q can't be a symbol. Give it a name without spaces and parentheses.", name))
 			return nil, false
 		}
@@ -175,6 +180,7 @@ func written(expr hcl.Expression, symbol string) hcl.Range {
 
 // objections takes over what HCL says.
 func (s *source) objections(ds hcl.Diagnostics) {
+	s.torn = s.torn || len(ds) > 0
 	for _, d := range ds {
 		code := diag.Syntax
 		switch d.Summary {

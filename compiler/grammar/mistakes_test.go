@@ -43,6 +43,7 @@ var mistakes = []struct {
 	{"missing", body("production \"S\" {\n}"), []string{"missing-field 4"}},
 	{"syntax", "grammar \"g\" {", []string{"syntax 1"}},
 	{"none", "", []string{"syntax 1"}},
+	{"several kinds", body("production \"S\" {\nalternatives = [\"a\", [\"b\", \"x\"]]\nweights = [1, 1]\n}"), []string{"undefined-symbol 5", "bad-weights 6"}},
 	{"several", body("production \"S\" { alternatives = [\"x\", \"a\"] }\nproduction \"T\" { alternatives = [\"y\"] }\nproduction \"T\" { alternatives = [\"b\"] }"),
 		[]string{"undefined-symbol 4", "undefined-symbol 5", "duplicate 6"}},
 }

@@ -26,7 +26,8 @@ type source struct {
 	file    string
 	text    []byte
 	context *hcl.EvalContext
-	unbound []string // variables without a value
+	offered Variables // for variables that are given nothing
+	torn    bool      // something could not be evaluated, so symbols may be missing
 	found   diag.Diagnostics
 }
 
@@ -55,7 +56,11 @@ var (
 // bound. All mistakes are returned at once; the grammar is whole if there are
 // none. See grammars/README.md for the language.
 func Read(file string, text []byte, variables Variables) (Grammar, diag.Diagnostics) {
-	s := &source{file: file, text: text}
+	return read(file, text, variables, nil)
+}
+
+func read(file string, text []byte, variables, offered Variables) (Grammar, diag.Diagnostics) {
+	s := &source{file: file, text: text, offered: offered}
 	parsed, ds := hclsyntax.ParseConfig(text, file, hcl.InitialPos)
 	s.objections(ds)
 	if len(s.found) > 0 {
@@ -93,7 +98,7 @@ func (s *source) grammar(block *hcl.Block, variables Variables) Grammar {
 	for _, e := range entries {
 		g.Productions = append(g.Productions, e.Production)
 	}
-	if ok && len(s.found) == 0 {
+	if ok && !s.torn {
 		s.check(g, entries, known, start.Expr, terminals.Expr)
 	}
 	return g
@@ -111,6 +116,9 @@ func (s *source) bind(blocks hcl.Blocks, given Variables, at hcl.Range) {
 			s.add(b.DefRange, diag.Duplicate, "Repeated variable", fmt.Sprintf("The variable %q is declared twice. Remove one.", name))
 		}
 		v, bound := given[name]
+		if !bound {
+			v, bound = s.offered[name]
+		}
 		def, ok := content.Attributes["default"]
 		switch {
 		case bound:

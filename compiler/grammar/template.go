@@ -1,10 +1,6 @@
 package grammar
 
-import (
-	"maps"
-
-	"runspec/compiler/diag"
-)
+import "runspec/compiler/diag"
 
 // Template is a grammar whose variables are not all bound yet. It is plain data,
 // so that a plan can hold it until a data set's stages are known.
@@ -14,12 +10,8 @@ type Template struct {
 	Variables Variables `json:"variables,omitempty"`
 }
 
-// Bind reads the grammar with further variables; the template's own go first.
-func (t Template) Bind(further Variables) (Grammar, diag.Diagnostics) {
-	all := maps.Clone(further)
-	if all == nil {
-		all = Variables{}
-	}
-	maps.Copy(all, t.Variables)
-	return Read(t.File, []byte(t.HCL), all)
+// Bind reads the grammar with what is offered for those of its variables that
+// the template leaves open; what the grammar does not declare is not used.
+func (t Template) Bind(offered Variables) (Grammar, diag.Diagnostics) {
+	return read(t.File, []byte(t.HCL), t.Variables, offered)
 }
