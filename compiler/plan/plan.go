@@ -133,14 +133,16 @@ const (
 	RandomSearch      OptimizerKind = "random"
 	SuccessiveHalving OptimizerKind = "successive_halving"
 	Hyperband         OptimizerKind = "hyperband"
+	ParetoBayes       OptimizerKind = "pareto_bayes"
 )
 
 // Optimizer is a study's search method with its settings.
 type Optimizer struct {
 	Kind    OptimizerKind `json:"kind"`
-	Trials  int           `json:"trials"`  // configurations sampled (random: all at the top rung; successive halving: at the lowest; Hyperband: of all brackets)
-	Prior   bool          `json:"prior"`   // sample from the prior instead of uniformly
-	Default bool          `json:"default"` // the first configuration is the space's default
+	Trials  int           `json:"trials"`            // configurations sampled (random: all at the top rung; successive halving: at the lowest; Hyperband: of all brackets)
+	Prior   bool          `json:"prior"`             // sample from the prior instead of uniformly
+	Default bool          `json:"default"`           // the first configuration is the space's default
+	Workers int           `json:"workers,omitempty"` // Pareto-Bayes: of the virtual clock that decides what a proposal knows; 0: proposals follow real ends
 }
 
 // Study is one search.

@@ -29,6 +29,7 @@ type Trial struct {
 	Epochs        int                 `json:"epochs"`           // of the whole training, those of the rungs below included
 	Parent        string              `json:"parent,omitempty"` // trial of the same configuration at the rung below, whose checkpoint this one continues
 	Bracket       int                 `json:"bracket"`          // index into the study's brackets
+	Step          int                 `json:"step,omitempty"`   // of a method without barriers: which of its proposals, from 1 on
 }
 
 // Observation is a trial that has ended.
@@ -55,6 +56,9 @@ func New(study plan.Study) (Method, error) {
 	if err := check(study); err != nil {
 		return nil, fmt.Errorf("study %s: %w", study.Name, err)
 	}
+	if study.Optimizer.Kind == plan.ParetoBayes {
+		return newBayes(study)
+	}
 	configurations, err := sample(study)
 	if err != nil {
 		return nil, fmt.Errorf("study %s: %w", study.Name, err)
@@ -67,12 +71,12 @@ func New(study plan.Study) (Method, error) {
 	case plan.Hyperband:
 		return newHyperband(study, configurations), nil
 	}
-	return nil, fmt.Errorf("study %s: the search method %q is unknown; use %q, %q or %q",
-		study.Name, study.Optimizer.Kind, plan.RandomSearch, plan.SuccessiveHalving, plan.Hyperband)
+	return nil, fmt.Errorf("study %s: the search method %q is unknown; use %q, %q, %q or %q",
+		study.Name, study.Optimizer.Kind, plan.RandomSearch, plan.SuccessiveHalving, plan.Hyperband, plan.ParetoBayes)
 }
 
 func check(study plan.Study) error {
-	if study.Optimizer.Trials < 1 {
+	if study.Optimizer.Trials < 1 && study.Optimizer.Kind != plan.ParetoBayes {
 		return fmt.Errorf("%d configurations cannot be searched; give the optimizer at least 1 trial", study.Optimizer.Trials)
 	}
 	if len(study.Rungs) == 0 {
