@@ -39,23 +39,24 @@ type state struct {
 	open    []Trial // running, or proposed
 	ledger  plan.Ledger
 	number  map[string]int   // of a configuration, by key
-	highest map[string]Trial // of a configuration, by key
+	highest map[string]Trial // of a configuration, by the name of its coordinates
 }
 
-func (m bayes) begin() *state {
+func (m bayes) begin(trials int) *state {
 	return &state{
 		ledger: plan.NewLedger(m.study.Rungs, m.study.Optimizer, *m.study.Budget),
-		number: map[string]int{}, highest: map[string]Trial{},
+		number: make(map[string]int, trials), highest: make(map[string]Trial, trials),
 	}
 }
 
-// start counts a trial.
-func (s *state) start(t Trial) {
+// start counts a trial that begins.
+func (m bayes) start(s *state, t Trial) {
 	if _, ok := s.number[t.Key]; !ok {
 		s.number[t.Key] = len(s.number)
 	}
-	if h, ok := s.highest[t.Key]; !ok || h.Rung < t.Rung {
-		s.highest[t.Key] = t
+	name := m.encode.encode(t.Configuration, 1).name()
+	if h, ok := s.highest[name]; !ok || h.Rung < t.Rung {
+		s.highest[name] = t
 	}
 	s.ledger.Spent[t.Rung] += s.ledger.Price(t.Rung, t.Parent != "")
 }
@@ -67,14 +68,14 @@ func (m bayes) Ask(history []Observation, running []Trial, n int) []Trial {
 	if m.study.Optimizer.Workers > 0 {
 		return start(m.replay(ended), nil, running, n)
 	}
-	s := m.begin()
+	s := m.begin(len(ended) + len(running))
 	for _, o := range ended {
-		s.start(o.Trial)
+		m.start(s, o.Trial)
 	}
 	s.ended = ended
 	for _, t := range running {
 		if t.Study == m.study.Name {
-			s.start(t)
+			m.start(s, t)
 			s.open = append(s.open, t)
 		}
 	}
@@ -84,7 +85,7 @@ func (m bayes) Ask(history []Observation, running []Trial, n int) []Trial {
 		if !ok {
 			break
 		}
-		s.start(t)
+		m.start(s, t)
 		s.open, out = append(s.open, t), append(out, t)
 	}
 	return out
@@ -142,7 +143,7 @@ func (m bayes) trial(s *state, c keyed, rung, step int) Trial {
 		n = len(s.number)
 	}
 	parent := ""
-	if h := s.highest[c.key]; known && rung > 0 && h.Rung == rung-1 {
+	if h, ok := s.highest[m.encode.encode(c.Configuration, 1).name()]; ok && known && h.Rung == rung-1 {
 		parent = h.ID
 	}
 	t := trial(m.study, n, rung, c, parent)

@@ -1,6 +1,8 @@
 package search
 
 import (
+	"encoding/binary"
+	"math"
 	"slices"
 
 	"runspec/compiler/space"
@@ -46,6 +48,16 @@ func (e encoder) encode(c space.Configuration, fidelity float64) coordinates {
 		}
 	}
 	return append(x, fidelity)
+}
+
+// name names a configuration by its coordinates, which is much cheaper than its
+// key.
+func (x coordinates) name() string {
+	out := make([]byte, 0, 8*len(x))
+	for _, v := range x[:len(x)-1] {
+		out = binary.LittleEndian.AppendUint64(out, math.Float64bits(v))
+	}
+	return string(out)
 }
 
 // falloff is how fast similarity decays with a squared numeric distance,

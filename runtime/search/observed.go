@@ -75,13 +75,24 @@ func (m bayes) chosen(ended []Observation, n int) []Observation {
 // time and changes nothing.
 type memory struct {
 	prefix  []Observation
+	scales  []bool           // by objective: its logarithms were fitted
 	kernels map[int][]kernel // by length of the prefix
+	latest  *surrogate
+	of      []kernel // the latest surrogate's
+}
+
+// surrogate is the latest one where it has the same kernels, else a new one.
+func (m bayes) surrogate(kernels []kernel) *surrogate {
+	if m.memory.latest == nil || &m.memory.of[0] != &kernels[0] {
+		m.memory.latest, m.memory.of = newSurrogate(m.encode, kernels), kernels
+	}
+	return m.memory.latest
 }
 
 // kernels are fitted on the first observations: as many as the last of the
 // numbers 6, 9, 13, … has reached, beginning from the fit before.
 func (m bayes) kernels(ended []Observation, logarithmic []bool) []kernel {
-	m.memory.recall(ended)
+	m.memory.recall(ended, logarithmic)
 	n := 6
 	for n*3/2 <= len(ended) {
 		n = n * 3 / 2
@@ -116,9 +127,13 @@ func (m bayes) fitUpTo(ended []Observation, logarithmic []bool, n int) []kernel 
 	return out
 }
 
-// recall forgets what was fitted on other observations than these.
-func (m *memory) recall(ended []Observation) {
+// recall forgets what was fitted on other observations than these, or on other
+// scales.
+func (m *memory) recall(ended []Observation, logarithmic []bool) {
 	same := 0
+	if !slices.Equal(m.scales, logarithmic) {
+		m.prefix = nil
+	}
 	for same < min(len(ended), len(m.prefix)) && equal(ended[same], m.prefix[same]) {
 		same++
 	}
@@ -128,7 +143,7 @@ func (m *memory) recall(ended []Observation) {
 			fits[n] = k
 		}
 	}
-	m.prefix, m.kernels = slices.Clone(ended), fits
+	m.prefix, m.scales, m.kernels = slices.Clone(ended), logarithmic, fits
 }
 
 func equal(a, b Observation) bool {

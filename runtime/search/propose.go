@@ -10,9 +10,9 @@ import (
 
 // How many configurations a proposal is chosen among.
 const (
-	recent    = 16 // from lower rungs, which could climb
-	drawn     = 48 // from prior, uniform distribution and around the front
-	refined   = 32 // around the best of those
+	recent    = 12 // from lower rungs, which could climb
+	drawn     = 40 // from prior, uniform distribution and around the front
+	refined   = 24 // around the best of those
 	refiners  = 4  // how many are the best
 	fromPrior = 0.34
 	uniform   = 0.16 // the rest is drawn around the front
@@ -43,7 +43,7 @@ type candidates struct {
 }
 
 type candidate struct {
-	keyed
+	space.Configuration
 	gain float64
 }
 
@@ -58,36 +58,39 @@ func (m bayes) choose(s *state, rung int, rng *rand.Rand) (keyed, bool) {
 	pool := &candidates{bayes: m, state: s, view: view, rung: rung, seen: map[string]bool{}}
 	pool.climbers()
 	for range drawn {
-		pool.add(withKey(m.draw(view, rng)))
+		pool.add(m.draw(view, rng))
 	}
 	for _, size := range []float64{0.1, 0.05} {
 		best := pool.best(refiners)
 		for range refined / 2 {
 			if len(best) > 0 {
-				pool.add(withKey(m.mutate(best[rng.IntN(len(best))].Configuration, size, rng)))
+				pool.add(m.mutate(best[rng.IntN(len(best))].Configuration, size, rng))
 			}
 		}
 	}
 	if best := pool.best(1); len(best) > 0 {
-		return best[0].keyed, true
+		c, err := withKey(best[0].Configuration)
+		return c, err == nil
 	}
 	return m.fresh(s, rng)
 }
 
-func (p *candidates) add(c keyed, err error) {
-	if h, known := p.state.highest[c.key]; err != nil || p.seen[c.key] || known && h.Rung >= p.rung {
+func (p *candidates) add(c space.Configuration) {
+	x := p.encode.encode(c, 1)
+	name := x.name()
+	if h, known := p.state.highest[name]; p.seen[name] || known && h.Rung >= p.rung {
 		return
 	}
-	p.seen[c.key] = true
-	p.list = append(p.list, candidate{c, p.view.gain(p.encode.encode(c.Configuration, 1))})
+	p.seen[name] = true
+	p.list = append(p.list, candidate{c, p.view.gain(x)})
 }
 
 // climbers adds the latest configurations whose highest rung is a lower one.
 func (p *candidates) climbers() {
 	for i := len(p.state.ended) - 1; i >= 0 && len(p.list) < recent; i-- {
 		o := p.state.ended[i]
-		if !failed(o) && o.Rung < p.rung && p.state.highest[o.Key].ID == o.ID {
-			p.add(keyed{o.Configuration, o.Key}, nil)
+		if !lost(o) && o.Rung < p.rung {
+			p.add(o.Configuration)
 		}
 	}
 }

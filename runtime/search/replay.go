@@ -14,7 +14,7 @@ func (m bayes) replay(ended []Observation) []Trial {
 	for _, o := range ended {
 		results[o.ID], steps[o.Step] = o, o.Trial
 	}
-	s, now := m.begin(), 0
+	s, now := m.begin(len(ended)), 0
 	var until []int // when each open trial ends
 	for step := 1; ; step++ {
 		for len(s.open) == m.study.Optimizer.Workers {
@@ -33,7 +33,7 @@ func (m bayes) replay(ended []Observation) []Trial {
 				return m.waiting(s.open, results)
 			}
 		}
-		s.start(t)
+		m.start(s, t)
 		s.open = append(s.open, t)
 		until = append(until, now+s.ledger.Price(t.Rung, t.Parent != ""))
 	}

@@ -10,7 +10,8 @@ type surrogate struct {
 	columns    [][]float64 // by coordinate, of all points
 	size       int         // points
 	objectives []process
-	gather     [][]sums // by objective and point: room for work
+	gather     [][]sums  // by objective and point: room for work
+	similar    []float64 // by point: room for work
 }
 
 // process is one objective of a surrogate.
@@ -24,29 +25,59 @@ type process struct {
 	column        []float64
 }
 
-// newSurrogate conditions processes with the given kernels on points and, by
-// objective, their values.
-func newSurrogate(e encoder, kernels []kernel, points []coordinates, values [][]float64) *surrogate {
+// newSurrogate makes a surrogate with the given kernels, and no points yet.
+func newSurrogate(e encoder, kernels []kernel) *surrogate {
 	s := &surrogate{encoder: e, columns: make([][]float64, len(e.numeric))}
-	for j, k := range kernels {
-		p := process{kernel: k, share: k.shares(), own: k.variance()}
-		p.centre, p.scale = spreadOf(values[j])
-		s.objectives = append(s.objectives, p)
+	for _, k := range kernels {
+		s.objectives = append(s.objectives, process{kernel: k, share: k.shares(), own: k.variance()})
 		s.gather = append(s.gather, nil)
 	}
-	for _, x := range points {
+	return s
+}
+
+// condition makes the surrogate one of the given points and, by objective, their
+// values. Rows of the factors are kept as far as the points are the same.
+func (s *surrogate) condition(points []coordinates, values [][]float64) {
+	same := 0
+	for same < min(s.size, len(points)) && s.has(same, points[same]) {
+		same++
+	}
+	s.truncate(same)
+	for _, x := range points[same:] {
 		s.include(x)
 	}
 	for j := range s.objectives {
 		p := &s.objectives[j]
-		p.alpha = make([]float64, len(values[j]))
+		p.centre, p.scale = spreadOf(values[j])
+		p.alpha = make([]float64, len(points))
 		for i, v := range values[j] {
 			p.alpha[i] = (v - p.centre) / p.scale
 		}
 		p.factor.forward(p.alpha)
 		p.factor.backward(p.alpha)
 	}
-	return s
+}
+
+// has says whether x is the i-th point.
+func (s *surrogate) has(i int, x coordinates) bool {
+	for d, v := range x {
+		if s.columns[d][i] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// truncate drops all points after the first n.
+func (s *surrogate) truncate(n int) {
+	s.size, s.similar = n, s.similar[:n]
+	for d := range s.columns {
+		s.columns[d] = s.columns[d][:n]
+	}
+	for j := range s.objectives {
+		p := &s.objectives[j]
+		p.factor, p.column, s.gather[j] = p.factor[:n], p.column[:n], s.gather[j][:n]
+	}
 }
 
 // include adds a point to the factors, a row each.
@@ -64,6 +95,7 @@ func (s *surrogate) include(x coordinates) {
 		s.columns[d] = append(s.columns[d], v)
 	}
 	s.size++
+	s.similar = append(s.similar, 0)
 }
 
 // believe adds a point whose value is what the processes expect there: a trial
@@ -85,11 +117,14 @@ func (s *surrogate) covariances(x coordinates) {
 		}
 	}
 	for d, column := range s.columns {
-		for i, v := range column {
-			similar := s.similarity(d, x[d], v)
-			for j := range s.objectives {
-				p := &s.objectives[j]
-				s.gather[j][i].add(similar, p.weights[d], p.share[d])
+		s.similarities(d, x[d], column)
+		for j := range s.objectives {
+			weight, share, gather := s.objectives[j].weights[d], s.objectives[j].share[d], s.gather[j]
+			for i, similar := range s.similar[:len(gather)] {
+				v, g := weight*similar, &gather[i]
+				g.linear += v
+				g.squares += v * v
+				g.product *= 1 - share*(1-similar)
 			}
 		}
 	}
@@ -97,6 +132,26 @@ func (s *surrogate) covariances(x coordinates) {
 		p := &s.objectives[j]
 		for i, g := range s.gather[j] {
 			p.column[i] = p.covariance(g)
+		}
+	}
+}
+
+// similarities fills similar with those of v and a column of coordinate d.
+func (s *surrogate) similarities(d int, v float64, column []float64) {
+	if v < 0 || !s.numeric[d] {
+		for i, other := range column {
+			s.similar[i] = stranger
+			if other == v {
+				s.similar[i] = 1
+			}
+		}
+		return
+	}
+	for i, other := range column {
+		t := 1 / (1 + falloff*(v-other)*(v-other))
+		s.similar[i] = t * t
+		if other < 0 {
+			s.similar[i] = stranger
 		}
 	}
 }

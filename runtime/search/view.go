@@ -32,7 +32,8 @@ func (m bayes) look(s *state) (view, bool) {
 	v := view{logarithmic: positive(ended)}
 	shown := m.chosen(imputed(s.ended), conditioned)
 	points, values := m.table(shown, v.logarithmic)
-	v.surrogate = newSurrogate(m.encode, m.kernels(ended, v.logarithmic), points, values)
+	v.surrogate = m.surrogate(m.kernels(ended, v.logarithmic))
+	v.surrogate.condition(points, values)
 	for _, t := range s.open {
 		v.surrogate.believe(m.encode.encode(t.Configuration, m.place(t.Rung)))
 	}

@@ -130,7 +130,7 @@ func (r *player) idle() float64 {
 	if last == 0 {
 		return 0
 	}
-	return 1 - worked/(last*float64(len(r.busy)))
+	return max(0, 1-worked/(last*float64(len(r.busy))))
 }
 
 // Curve is the hypervolume of the trials at the top rung that each budget of
