@@ -38,7 +38,8 @@ type state struct {
 	ended   []Observation
 	open    []Trial // running, or proposed
 	ledger  plan.Ledger
-	number  map[string]int   // of a configuration, by key
+	number  map[string]int   // of a configuration in the study, by key
+	next    int              // number that is free
 	highest map[string]Trial // of a configuration, by the name of its coordinates
 }
 
@@ -51,9 +52,8 @@ func (m bayes) begin(trials int) *state {
 
 // start counts a trial that begins.
 func (m bayes) start(s *state, t Trial) {
-	if _, ok := s.number[t.Key]; !ok {
-		s.number[t.Key] = len(s.number)
-	}
+	s.number[t.Key] = t.Number() - m.study.First
+	s.next = max(s.next, s.number[t.Key]+1)
 	name := m.encode.encode(t.Configuration, 1).name()
 	if h, ok := s.highest[name]; !ok || h.Rung < t.Rung {
 		s.highest[name] = t
@@ -140,7 +140,7 @@ func (m bayes) affords(s *state, rung int) bool {
 func (m bayes) trial(s *state, c keyed, rung, step int) Trial {
 	n, known := s.number[c.key]
 	if !known {
-		n = len(s.number)
+		n = s.next
 	}
 	parent := ""
 	if h, ok := s.highest[m.encode.encode(c.Configuration, 1).name()]; ok && known && h.Rung == rung-1 {

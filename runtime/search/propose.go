@@ -32,7 +32,7 @@ func (m bayes) fresh(s *state, rng *rand.Rand) (keyed, bool) {
 }
 
 // candidates are configurations with the improvement expected of them at the
-// top rung.
+// top rung, per epoch that the trial costs: one that continues may be cheaper.
 type candidates struct {
 	bayes
 	state *state
@@ -78,11 +78,13 @@ func (m bayes) choose(s *state, rung int, rng *rand.Rand) (keyed, bool) {
 func (p *candidates) add(c space.Configuration) {
 	x := p.encode.encode(c, 1)
 	name := x.name()
-	if h, known := p.state.highest[name]; p.seen[name] || known && h.Rung >= p.rung {
+	h, known := p.state.highest[name]
+	if p.seen[name] || known && h.Rung >= p.rung {
 		return
 	}
 	p.seen[name] = true
-	p.list = append(p.list, candidate{c, p.view.gain(x)})
+	price := p.state.ledger.Price(p.rung, known && h.Rung == p.rung-1)
+	p.list = append(p.list, candidate{c, p.view.gain(x) / float64(price)})
 }
 
 // climbers adds the latest configurations whose highest rung is a lower one.

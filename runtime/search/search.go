@@ -11,9 +11,9 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
@@ -110,20 +110,19 @@ func trial(study plan.Study, c, rung int, configuration keyed, parent string) Tr
 
 func id(study string, c, rung int) string { return fmt.Sprintf("%s-c%dr%d", study, c, rung) }
 
-var number = regexp.MustCompile(`-c(\d+)r\d+$`)
-
 // Number is the index of the trial's configuration in its study; -1 for a trial
 // of no search.
 func (t Trial) Number() int {
-	found := number.FindStringSubmatch(t.ID)
-	if found == nil {
+	at := strings.LastIndex(t.ID, "-c")
+	if at < 0 {
 		return -1
 	}
-	n, err := strconv.Atoi(found[1])
-	if err != nil {
+	configuration, rung, _ := strings.Cut(t.ID[at+2:], "r")
+	n, err := strconv.ParseUint(configuration, 10, 31)
+	if _, fault := strconv.ParseUint(rung, 10, 31); err != nil || fault != nil {
 		return -1
 	}
-	return n
+	return int(n)
 }
 
 // start returns the first n trials that have neither ended nor started.
