@@ -65,7 +65,7 @@ defaults. The same command run again continues where it was.`,
 	root.AddCommand(f.runCommand())
 	root.AddCommand(initCommand(), f.vetCommand(), fmtCommand(), f.planCommand(), f.diffCommand(), f.lockCommand())
 	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand(), f.explainCommand(), f.unlockCommand(), f.reportCommand())
-	root.AddCommand(f.doctorCommand(), versionCommand(), manCommand(), workerCommand())
+	root.AddCommand(f.doctorCommand(), benchCommand(), versionCommand(), manCommand(), workerCommand())
 	return root
 }
 

@@ -24,6 +24,7 @@ var groups = [][]string{
 	{"compiler/nnunet"},
 	{"compiler/plan"},
 	{"compiler", "runtime/search", "runtime/dataset", "runtime/evaluate"},
+	{"runtime/simulate"},
 	{"runtime/augment", "runtime/engine", "runtime/engine/cpu/kernel"},
 	{"runtime/engine/reference", "runtime/engine/cpu", "runtime/predict"},
 	{"runtime/train", "runtime/machine"},
