@@ -67,7 +67,7 @@ defaults. The same command run again continues where it was.`,
 	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand(), f.explainCommand(), f.unlockCommand(), f.reportCommand())
 	root.AddCommand(f.nnunetCommand())
 	root.AddCommand(f.exportCommand(), f.importCommand())
-	root.AddCommand(f.doctorCommand(), versionCommand(), manCommand(), workerCommand())
+	root.AddCommand(f.doctorCommand(), benchCommand(), versionCommand(), manCommand(), workerCommand())
 	return root
 }
 

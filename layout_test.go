@@ -14,7 +14,7 @@ import (
 // groups lists the packages in the order in which they may import one another:
 // each only packages of earlier groups (and sub-packages of its own).
 var groups = [][]string{
-	{"runtime/process"},
+	{"runtime/process", "runtime/exchange/pickle"},
 	{"runtime/durable"},
 	{"runtime/lease"},
 	{"spec", "grammars", "compiler/diag", "runtime/pareto", "runtime/volume", "runtime/npy"},
@@ -24,9 +24,11 @@ var groups = [][]string{
 	{"compiler/nnunet"},
 	{"compiler/plan"},
 	{"compiler", "runtime/search", "runtime/dataset", "runtime/evaluate"},
+	{"runtime/simulate"},
 	{"runtime/augment", "runtime/engine", "runtime/engine/cpu/kernel"},
 	{"runtime/engine/reference", "runtime/engine/cpu", "runtime/predict"},
 	{"runtime/train", "runtime/machine"},
+	{"runtime/exchange"},
 	{"runtime/journal"},
 	{"runtime/execute"},
 	{"runtime/analyze", "runtime/report", "runtime/progress", "runtime/provenance"},

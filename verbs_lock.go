@@ -128,10 +128,10 @@ func (f *flags) checkLock(path string, lock plan.Lock, p *plan.Plan) error {
 }
 
 // keepLock writes the lock of a spec that was run, to its end or until a signal
-// came. With --set it was another spec. A folder that cannot be written to is no
-// reason to fail.
+// came. With --set it was another spec, and a simulation has no data to lock. A
+// folder that cannot be written to is no reason to fail.
 func (f *flags) keepLock(spec string, p *plan.Plan, err error) error {
-	if f.locked || f.frozen || isPlan(spec) || len(f.set) > 0 || err != nil && !errors.Is(err, context.Canceled) {
+	if f.locked || f.frozen || isPlan(spec) || len(f.set) > 0 || p == nil || p.Simulation != nil || err != nil && !errors.Is(err, context.Canceled) {
 		return nil
 	}
 	now, err := run.Locked(p, f.tags)

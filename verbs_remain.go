@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runspec/compiler"
 	"runspec/compiler/plan"
 	"runspec/runtime/progress"
 	comparison "runspec/runtime/report"
@@ -24,10 +25,13 @@ func (f *flags) remain(cmd *cobra.Command, path string) (bool, error) {
 	if isPlan(path) {
 		return false, nil // asked for by name
 	}
-	f.options.Progress = progress.New(progress.None, os.Stderr)
-	p, err := f.compile(cmd, path, true)
+	p, err := compiler.Compile(path, f.compilation()) // reads no data
 	if err != nil || !p.Requires.Any() {
 		return false, nil // a spec's mistakes are told by the run
+	}
+	f.options.Progress = progress.New(progress.None, os.Stderr)
+	if p, err = f.compile(cmd, path, true); err != nil {
+		return false, err
 	}
 	lacking, err := run.Lacking(cmd.Context(), p, f.options)
 	if err != nil || len(lacking) == 0 {

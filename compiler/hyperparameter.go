@@ -10,13 +10,19 @@ import (
 	"runspec/compiler/space"
 )
 
-// hyperparameter checks a parameter against the field of #Hyperparameters that
-// bears its name: it must exist, and admit all that the parameter can be.
+// hyperparameter checks a parameter against the field of #Hyperparameters or
+// #Network that bears its name: it must exist, and admit all that the parameter
+// can be.
 func (l *lowering) hyperparameter(n node, p space.Parameter) {
 	known := n.s.language.LookupPath(cue.ParsePath("#Hyperparameters"))
-	field := known.LookupPath(cue.MakePath(cue.Str(p.Name).Optional()))
+	networks := n.s.language.LookupPath(cue.ParsePath("#Network"))
+	path := cue.MakePath(cue.Str(p.Name).Optional())
+	field := known.LookupPath(path)
 	if !field.Exists() {
-		names := labels(known)
+		field = networks.LookupPath(path)
+	}
+	if !field.Exists() {
+		names := append(labels(known), labels(networks)...)
 		l.found = append(l.found, n.s.diagnostic(n.label(), diag.UnknownHyperparameter, "Unknown hyperparameter",
 			fmt.Sprintf("A training has no hyperparameter %q, so searching it would change nothing. %s", p.Name, remedy(p.Name, names, "It has "))))
 		return
@@ -41,6 +47,10 @@ func extremes(n node, p space.Parameter) []node {
 		return []node{n.field("value")}
 	}
 	b := n.field("kind")
+	if p.Kind == space.Grammar {
+		b.value = b.value.Context().Encode("a derivation")
+		return []node{b}
+	}
 	b.value = b.value.Context().Encode(true)
 	return []node{b}
 }

@@ -28,35 +28,76 @@ func must(t *testing.T, text string, o Options) *plan.Plan {
 	return p
 }
 
+// authorsSpace is one of the authors' search spaces.
+type authorsSpace struct {
+	Parameters []struct {
+		Name, Type   string
+		Lower, Upper float64
+		Log          bool
+		Choices      []space.Value
+		Default      space.Value
+		Prior        struct {
+			Weight float64 `json:"default_weight"`
+			Spread float64 `json:"std_fraction_of_range_in_sampling_scale"`
+		}
+	}
+	Conditions []struct {
+		Child, Parent string
+		Equals        space.Value
+	}
+	Grammar string
+}
+
 // TestHPO compares spec.autonnunet.HPO with the authors' space.
 func TestHPO(t *testing.T) {
 	raw, err := os.ReadFile("testdata/hpo.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var golden struct {
-		Parameters []struct {
-			Name, Type   string
-			Lower, Upper float64
-			Log          bool
-			Choices      []space.Value
-			Default      space.Value
-			Prior        struct {
-				Weight float64 `json:"default_weight"`
-				Spread float64 `json:"std_fraction_of_range_in_sampling_scale"`
-			}
-		}
-		Conditions []struct {
-			Child, Parent string
-			Equals        space.Value
-		}
-	}
+	var golden authorsSpace
 	if err := json.Unmarshal(raw, &golden); err != nil {
 		t.Fatal(err)
 	}
-	s := must(t, wrap("studies: a: {space: spec.autonnunet.HPO, optimizer: spec.#Random & {trials: 1}}\n"), Options{}).Studies[0].Space
-	if len(s.Parameters) != len(golden.Parameters) || len(s.Parameters) != 8 {
-		t.Fatalf("%d parameters, want %d", len(s.Parameters), len(golden.Parameters))
+	if s := compareSpace(t, "HPO", golden); len(s.Parameters) != 8 {
+		t.Errorf("%d parameters", len(s.Parameters))
+	}
+}
+
+// TestArchitectureSpaces compares the spaces with a network. Ours has one
+// condition more: a rate only where the derivation has dropout.
+func TestArchitectureSpaces(t *testing.T) {
+	raw, err := os.ReadFile("../../shared/reference/search/5_spaces/spaces.json")
+	if err != nil {
+		t.Skip("the authors' spaces (shared/reference/search/5_spaces) are not here")
+	}
+	golden := struct {
+		NAS  authorsSpace `json:"hpo_nas"`
+		HNAS authorsSpace `json:"hpo_hnas"`
+	}{}
+	if err := json.Unmarshal(raw, &golden); err != nil {
+		t.Fatal(err)
+	}
+	if s := compareSpace(t, "HPO_NAS", golden.NAS); len(s.Parameters) != 15 {
+		t.Errorf("%d parameters", len(s.Parameters))
+	}
+	condition := golden.HNAS.Conditions[0]
+	condition.Child, condition.Parent, condition.Equals = "dropout_rate", "architecture", space.Text("dropout")
+	golden.HNAS.Conditions = append(golden.HNAS.Conditions, condition)
+	s, err := compareSpace(t, "HPO_HNAS", golden.HNAS).Bind(4)
+	if p, _ := s.Parameter("architecture"); err != nil || p.Grammar.Count().String() != "37113600" {
+		t.Error(err, p.Grammar)
+	}
+}
+
+// compareSpace compares a space of spec.autonnunet with the authors'.
+func compareSpace(t *testing.T, name string, golden authorsSpace) space.Space {
+	s := must(t, wrap("studies: a: {space: spec.autonnunet."+name+", optimizer: spec.#Random & {trials: 1}}\n"), Options{}).Studies[0].Space
+	grammars := 0
+	if golden.Grammar != "" {
+		grammars = 1
+	}
+	if len(s.Parameters) != len(golden.Parameters)+grammars {
+		t.Fatalf("%d parameters, want %d", len(s.Parameters), len(golden.Parameters)+grammars)
 	}
 	for _, g := range golden.Parameters {
 		p, ok := s.Parameter(g.Name)
@@ -79,6 +120,7 @@ func TestHPO(t *testing.T) {
 			t.Errorf("%s: conditions %s, want %s", g.Name, text(p.When), want)
 		}
 	}
+	return s
 }
 
 func text(x any) string {

@@ -24,12 +24,19 @@ func (l *lowering) space(n node) space.Space {
 		if ok {
 			l.hyperparameter(f, p)
 		}
+		if ok && p.Kind == space.Grammar {
+			whole = l.grammar(f, &s.Parameters[len(s.Parameters)-1]) && whole
+		}
 	}
 	slices.SortFunc(s.Parameters, func(a, b space.Parameter) int { return strings.Compare(a.Name, b.Name) })
 	if n.set() && len(s.Parameters) == 0 && n.value.Err() == nil {
 		l.add(n, diag.EmptySpace, "Empty search space", "The space has no parameter, so there is nothing to search. Give it one, such as those of spec.autonnunet.HPO.")
 	}
-	for _, m := range s.Mistakes() {
+	bound, err := s.Bind(typicalStages)
+	if err != nil {
+		return s // told by grammar
+	}
+	for _, m := range bound.Mistakes() {
 		l.mistake(places[m.Parameter], m, whole)
 	}
 	return s

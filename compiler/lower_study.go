@@ -40,6 +40,11 @@ func (l *lowering) study(n, root node, p *plan.Plan) plan.Study {
 	s.Optimizer.Kind = plan.OptimizerKind(kind)
 	s.Optimizer.Prior, _ = o.field("prior").truth()
 	s.Optimizer.Default, _ = o.field("default").truth()
+	if w, given := o.field("workers").int(); given {
+		s.Optimizer.Workers = w
+	} else if s.Optimizer.Kind == plan.ParetoBayes && p.Cost == plan.CostModel {
+		s.Optimizer.Workers = modelWorkers
+	}
 	l.trials(n, root, &s, p.Fidelity)
 	return s
 }
@@ -66,6 +71,10 @@ func (l *lowering) trials(n, root node, s *plan.Study, f plan.Fidelity) {
 		return
 	}
 	s.Optimizer.Trials = trials
+	if s.Optimizer.Kind == plan.ParetoBayes {
+		l.shares(n, epochs, s, f, budget)
+		return
+	}
 	if s.Optimizer.Kind == plan.Hyperband {
 		l.brackets(n, epochs, s, f, budget)
 		return
@@ -97,6 +106,28 @@ func (l *lowering) brackets(n, epochs node, s *plan.Study, f plan.Fidelity, budg
 		l.add(l.blame(n, epochs), diag.TooFewTrials, "Too few trials",
 			"Study %s gets through %d trials at its lowest rung, so none reaches its top rung of %d epochs. Its first bracket takes %d, which cost %d epochs in all. Raise the trials or the budget, or fidelity.min, which drops rungs.",
 			s.Name, s.Rungs[0].Trials, top.Epochs, first, budget.Count.Spent(plan.Ladder(s.Optimizer.Kind, f, first)))
+	}
+}
+
+// modelWorkers are those of a Pareto-Bayes study's virtual clock under cost
+// "model", which no real time may change.
+const modelWorkers = 4
+
+// shares settles what Pareto-Bayes spends at each rung. Without a budget its
+// trials are as many at the top rung.
+func (l *lowering) shares(n, epochs node, s *plan.Study, f plan.Fidelity, budget plan.Budget) {
+	if budget.Epochs == 0 {
+		budget = plan.Budget{Epochs: s.Optimizer.Trials * f.Max, Count: plan.CountTrained}
+	}
+	s.Budget = &budget
+	s.Rungs, s.Optimizer.Trials = plan.Allocate(f, s.Optimizer, budget), 0
+	for _, r := range s.Rungs {
+		s.Optimizer.Trials += r.Trials
+	}
+	if top := s.Rungs[len(s.Rungs)-1]; top.Trials < 1 {
+		l.add(l.blame(n, epochs), diag.TooFewTrials, "Too few trials",
+			"Study %s has %d epochs to spend, too few for a trial at its top rung of %d epochs after those below. Raise the trials or the budget.",
+			s.Name, budget.Epochs, top.Epochs)
 	}
 }
 

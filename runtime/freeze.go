@@ -12,7 +12,7 @@ import (
 // freeze is the job of a task as far as its meaning goes: no folders, no threads.
 func freeze(p *plan.Plan, t task, description nnunet.Dataset, fingerprint nnunet.Fingerprint) (train.Job, error) {
 	d := p.Datasets[t.dataset]
-	settings, c, err := p.Training.Settings(description, fingerprint, (&studies{plan: p}).planner(t), d.Configuration)
+	settings, c, err := p.Training.SettingsFor(description, fingerprint, (&studies{plan: p}).planner(t), d.Configuration, t.trial.Configuration)
 	if err != nil {
 		return train.Job{}, err
 	}
@@ -73,7 +73,7 @@ func planned(p *plan.Plan, t task, id string) (search.Trial, error) {
 		if study.Name != t.study {
 			continue
 		}
-		m, err := Method(study, p.Datasets[t.dataset].Name)
+		m, err := Method(study, p.Datasets[t.dataset])
 		if err != nil {
 			return search.Trial{}, err
 		}

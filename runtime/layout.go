@@ -11,8 +11,13 @@ func Folder(dataset, approach, trial string, fold int) string {
 	return folder(dataset, approach, trial, fold)
 }
 
-// Method is a study's search on one of the plan's data sets: each has its own.
-func Method(study plan.Study, dataset string) (search.Method, error) {
-	study.Seed = mixName(study.Seed, dataset)
+// Method is a study's search on one of the plan's data sets: each has its own
+// seed, and its space the number of stages of the data set's network.
+func Method(study plan.Study, d plan.Dataset) (search.Method, error) {
+	study, err := study.Bound(d)
+	if err != nil {
+		return nil, err
+	}
+	study.Seed = mixName(study.Seed, d.Name)
 	return search.New(study)
 }

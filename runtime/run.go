@@ -100,7 +100,10 @@ func proceed(ctx context.Context, p *plan.Plan, o Options, check func() error) (
 	if j.Torn > 0 {
 		o.Progress.Note("the journal's last line was cut off in the middle (%d bytes); the training it was about is repeated", j.Torn)
 	}
-	data, err := prepareAll(ctx, p, o)
+	var data []*prepared
+	if p.Simulation == nil {
+		data, err = prepareAll(ctx, p, o)
+	}
 	if err != nil {
 		return out, err
 	}
@@ -109,7 +112,12 @@ func proceed(ctx context.Context, p *plan.Plan, o Options, check func() error) (
 		return out, err
 	}
 	s.told = func(e journal.Event) { tell(o, e) }
-	if err := s.execute(ctx, j, o); err != nil {
+	s.workers = o.Workers
+	execute := s.execute
+	if p.Simulation != nil {
+		execute = s.simulate
+	}
+	if err := execute(ctx, j, o); err != nil {
 		return out, err
 	}
 	out.Failures, out.Missing = s.failures(), s.missing()

@@ -26,6 +26,7 @@ type studies struct {
 	done    map[string]journal.FoldResult // by task key
 	failed  map[string]string             // cause, by trial key
 	retries map[string]*retries           // by task key
+	workers int                           // trainings at once: how many trials a method without barriers is asked for
 }
 
 func newStudies(p *plan.Plan, data []*prepared, events []journal.Event, retryFailed bool) (*studies, error) {
@@ -33,7 +34,7 @@ func newStudies(p *plan.Plan, data []*prepared, events []journal.Event, retryFai
 	for _, d := range p.Datasets {
 		var methods []search.Method
 		for _, study := range p.Studies {
-			m, err := Method(study, d.Name)
+			m, err := Method(study, d)
 			if err != nil {
 				return nil, err
 			}
@@ -147,7 +148,7 @@ func (s *studies) next() []task {
 	for d := range s.plan.Datasets {
 		for i, study := range s.plan.Studies {
 			history, method := s.history(d, study.Name), s.methods[d][i]
-			for _, trial := range method.Ask(history, nil, math.MaxInt) {
+			for _, trial := range s.ask(d, study, method, history) {
 				want(task{dataset: d, study: study.Name, trial: trial}, study.Folds)
 			}
 			if best, ok := search.Incumbent(history); ok && method.Done(history) {
@@ -156,6 +157,28 @@ func (s *studies) next() []task {
 		}
 	}
 	return out
+}
+
+// ask gives a study's trials that may run now, those that have begun included.
+// Methods with barriers, and those on a virtual clock, name them all by
+// themselves. One without barriers proposes as many as workers are left over by
+// those that the journal says have begun.
+func (s *studies) ask(dataset int, study plan.Study, method search.Method, history []search.Observation) []search.Trial {
+	if study.Optimizer.Kind != plan.ParetoBayes || study.Optimizer.Workers > 0 {
+		return method.Ask(history, nil, math.MaxInt)
+	}
+	over := map[string]bool{}
+	for _, o := range history {
+		over[o.ID] = true
+	}
+	var begun []search.Trial
+	for _, e := range s.events {
+		if e.Kind == journal.Start && e.Study == study.Name && e.Dataset == s.plan.Datasets[dataset].Name && !over[e.Trial.ID] {
+			over[e.Trial.ID] = true
+			begun = append(begun, e.Trial)
+		}
+	}
+	return append(begun, method.Ask(history, begun, max(1, s.workers-len(begun)))...)
 }
 
 func (s *studies) history(dataset int, study string) []search.Observation {

@@ -184,6 +184,34 @@ const TooFewTrials Code = "too-few-trials"
 //	report: against: "nnunet/ResEncM"
 const UnknownBaseline Code = "unknown-baseline"
 
+// UndefinedSymbol is a symbol of a grammar that has no production and is no
+// terminal. It stands in a grammar's file, so no experiment fails by it.
+const UndefinedSymbol Code = "undefined-symbol"
+
+// UnreachableSymbol is a production that no derivation uses. It stands in a
+// grammar's file, so no experiment fails by it.
+const UnreachableSymbol Code = "unreachable-symbol"
+
+// UnproductiveSymbol is a symbol of a grammar whose derivations never end. It
+// stands in a grammar's file, so no experiment fails by it.
+const UnproductiveSymbol Code = "unproductive-symbol"
+
+// CyclicSymbol is a symbol of a grammar that can lead back to itself. It stands
+// in a grammar's file, so no experiment fails by it.
+const CyclicSymbol Code = "cyclic-symbol"
+
+// EmptyAlternative is an alternative without symbols, or a production without
+// alternatives. It stands in a grammar's file, so no experiment fails by it.
+const EmptyAlternative Code = "empty-alternative"
+
+// BadWeights is a list of weights that are no probabilities. It stands
+// in a grammar's file, so no experiment fails by it.
+const BadWeights Code = "bad-weights"
+
+// UnboundVariable is a variable of a grammar without a value, or a value
+// without a variable. It stands in a grammar's file, so no experiment fails by it.
+const UnboundVariable Code = "unbound-variable"
+
 // UnknownTag is a tag that the spec lacks, or a value that its tag refuses. It
 // is given on the command line, so no file is to blame and no example fails.
 const UnknownTag Code = "unknown-tag"

@@ -141,6 +141,9 @@ func Gather(f Fidelity, brackets []Bracket) (rungs []Rung, configurations int) {
 
 // Epochs is what the study trains on one fold.
 func (s Study) Epochs() int {
+	if s.Optimizer.Kind == ParetoBayes {
+		return CountFull.Spent(s.Rungs)
+	}
 	if s.Brackets == nil {
 		return Epochs(s.Rungs)
 	}

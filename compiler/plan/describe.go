@@ -22,6 +22,9 @@ func (p *Plan) Describe(w io.Writer) error {
 		return err
 	}
 	var b strings.Builder
+	if p.Simulation != nil {
+		fmt.Fprintf(&b, "SIMULATED: no trial is trained, the benchmark %q is asked instead.\n", p.Simulation.Kind)
+	}
 	fmt.Fprintf(&b, "Experiment %s, seed %d, cost %s\n%s\n", p.Name, p.Seed, p.Cost, digest)
 	table(&b, "Data sets", "DATA SET\tSOURCE\tCASES\tCHANNELS\tLABELS", p.datasets())
 	networks, err := p.networks()
@@ -189,6 +192,13 @@ type group struct {
 // groups are a study's ladder, or its brackets, equal ones together.
 func (s Study) groups() []group {
 	name := fmt.Sprintf("%s (%s)", s.Name, s.Optimizer.Kind)
+	if s.Optimizer.Kind == ParetoBayes { // a configuration may enter at any rung
+		var out []group
+		for k, r := range s.Rungs {
+			out = append(out, group{name: name, lowest: k, rungs: []Rung{r}})
+		}
+		return out
+	}
 	if s.Brackets == nil {
 		return []group{{name: name, rungs: s.Rungs}}
 	}

@@ -13,20 +13,21 @@ const Version = "runspec/plan/v1"
 
 // Plan is a lowered experiment. Everything the run depends on stands in it.
 type Plan struct {
-	Version   string     `json:"version"`
-	Name      string     `json:"name"`
-	Seed      uint64     `json:"seed"`
-	Datasets  []Dataset  `json:"datasets"`
-	Training  Training   `json:"training"`
-	Fidelity  Fidelity   `json:"fidelity"`
-	Folds     []int      `json:"folds"` // on which baselines and incumbents are trained and compared
-	Cost      Cost       `json:"cost"`
-	Baselines []Baseline `json:"baselines"`
-	Studies   []Study    `json:"studies"` // sorted by name
-	Report    Report     `json:"report"`
-	Limits    Limits     `json:"limits,omitzero"`
-	Failures  Failures   `json:"failures,omitzero"`
-	Requires  Requires   `json:"requires,omitzero"`
+	Version    string      `json:"version"`
+	Name       string      `json:"name"`
+	Seed       uint64      `json:"seed"`
+	Datasets   []Dataset   `json:"datasets"`
+	Training   Training    `json:"training"`
+	Fidelity   Fidelity    `json:"fidelity"`
+	Folds      []int       `json:"folds"` // on which baselines and incumbents are trained and compared
+	Cost       Cost        `json:"cost"`
+	Baselines  []Baseline  `json:"baselines"`
+	Studies    []Study     `json:"studies"` // sorted by name
+	Report     Report      `json:"report"`
+	Limits     Limits      `json:"limits,omitzero"`
+	Simulation *Simulation `json:"simulation,omitempty"` // nil: trials are trained
+	Failures   Failures    `json:"failures,omitzero"`
+	Requires   Requires    `json:"requires,omitzero"`
 }
 
 // Cost says how training cost, an objective, is counted.
@@ -37,6 +38,12 @@ const (
 	CostModel    Cost = "model"    // FLOPs × iterations: reproducible
 	CostMeasured Cost = "measured" // hours
 )
+
+// Simulation is the black box that stands in the place of trainings.
+type Simulation struct {
+	Kind      string             `json:"kind"`                // "formula" or "nb201"
+	Constants map[string]float64 `json:"constants,omitempty"` // of the formula, in the place of the built-in ones
+}
 
 // SourceKind says where a data set's cases come from.
 type SourceKind string
@@ -134,14 +141,16 @@ const (
 	RandomSearch      OptimizerKind = "random"
 	SuccessiveHalving OptimizerKind = "successive_halving"
 	Hyperband         OptimizerKind = "hyperband"
+	ParetoBayes       OptimizerKind = "pareto_bayes"
 )
 
 // Optimizer is a study's search method with its settings.
 type Optimizer struct {
 	Kind    OptimizerKind `json:"kind"`
-	Trials  int           `json:"trials"`  // configurations sampled (random: all at the top rung; successive halving: at the lowest; Hyperband: of all brackets)
-	Prior   bool          `json:"prior"`   // sample from the prior instead of uniformly
-	Default bool          `json:"default"` // the first configuration is the space's default
+	Trials  int           `json:"trials"`            // configurations sampled (random: all at the top rung; successive halving: at the lowest; Hyperband: of all brackets)
+	Prior   bool          `json:"prior"`             // sample from the prior instead of uniformly
+	Default bool          `json:"default"`           // the first configuration is the space's default
+	Workers int           `json:"workers,omitempty"` // Pareto-Bayes: of the virtual clock that decides what a proposal knows; 0: proposals follow real ends
 }
 
 // Study is one search.

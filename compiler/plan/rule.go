@@ -56,6 +56,7 @@ var rules = map[string]rule{
 	"studies.*.optimizer.trials":        grows,
 	"studies.*.optimizer.prior":         always(LargerSpace),
 	"studies.*.optimizer.default":       always(LargerSpace),
+	"studies.*.optimizer.workers":       always(MoreBudget), // which trials come next, not what one is
 	"studies.*.rungs.*.epochs":          grows,
 	"studies.*.rungs.*.trials":          grows,
 	"studies.*.rungs.+":                 always(MoreBudget),
@@ -73,6 +74,8 @@ var rules = map[string]rule{
 	"studies.*.space.parameters.*.choices": choices,
 
 	"report": always(Cosmetic),
+
+	"simulation": always(Incompatible),
 
 	"limits":   always(Cosmetic), // a training that ends well ends the same under any
 	"failures": always(Cosmetic),

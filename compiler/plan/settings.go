@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"runspec/compiler/nnunet"
+	"runspec/compiler/space"
 )
 
 // Settings plans a data set's network as the planner would, and puts the batch
@@ -11,27 +12,77 @@ import (
 // planner's; patch and stages stay. The configuration is the named one of the
 // settings ("3d_fullres"), so changed.
 func (t Training) Settings(d nnunet.Dataset, f nnunet.Fingerprint, planner nnunet.Planner, configuration string) (nnunet.Settings, nnunet.Configuration, error) {
-	s, err := nnunet.Plan(d, f, nnunet.Options{Planner: planner})
+	return t.SettingsFor(d, f, planner, configuration, nil)
+}
+
+// SettingsFor is Settings with the network that a configuration of a search
+// asks for: patch and batch are planned anew for it, as Auto-nnU-Net does.
+//
+// A derivation's network is planned with the default blocks of its encoder, as
+// the paper does, and keeps the first of that plan's stages. Where the residual
+// plan has fewer stages than the derivation, the plain one's are taken, which
+// bound the grammar.
+//
+// The training settings' features scale searched ones: with baseFeatures 8 a
+// searched base_num_features of 64, twice nnU-Net's 32, means 16.
+func (t Training) SettingsFor(d nnunet.Dataset, f nnunet.Fingerprint, planner nnunet.Planner, configuration string, c space.Configuration) (nnunet.Settings, nnunet.Configuration, error) {
+	n, err := networkOf(c)
+	if err != nil {
+		return nnunet.Settings{}, nnunet.Configuration{}, err
+	}
+	s, out, err := one(d, f, n.options(planner), configuration)
+	if err == nil && n.tree != nil && len(n.tree.stages()) > len(out.Architecture.Stages) {
+		s, out, err = one(d, f, nnunet.Options{Planner: nnunet.ConvPlanner}, configuration)
+	}
+	if err != nil {
+		return s, out, err
+	}
+	if n.tree != nil {
+		if out.Architecture, err = out.Architecture.Derive(n.tree.Derivation, n.Dropout); err != nil {
+			return s, out, err
+		}
+	}
+	if t.BaseFeatures > 0 || t.MaxFeatures > 0 {
+		if out, err = out.WithFeatures(t.features(out, n)); err != nil {
+			return s, out, err
+		}
+	}
+	if t.Batch > 0 {
+		out, err = out.WithBatch(t.Batch)
+	}
+	return s, out, err
+}
+
+// one plans a data set, and takes one configuration.
+func one(d nnunet.Dataset, f nnunet.Fingerprint, o nnunet.Options, configuration string) (nnunet.Settings, nnunet.Configuration, error) {
+	s, err := nnunet.Plan(d, f, o)
 	if err != nil {
 		return s, nnunet.Configuration{}, err
 	}
 	c, ok := s.Configuration(configuration)
 	if !ok {
-		return s, c, fmt.Errorf("nnU-Net's %s planner gives data set %s no configuration %q; choose one of %v", planner, d.Name, configuration, names(s))
+		return s, c, fmt.Errorf("nnU-Net's %s planner gives data set %s no configuration %q; choose one of %v", o.Planner, d.Name, configuration, names(s))
 	}
-	if t.BaseFeatures > 0 || t.MaxFeatures > 0 {
-		base := t.BaseFeatures
-		if base == 0 {
-			base = c.Architecture.Stages[0].Features
-		}
-		if c, err = c.WithFeatures(base, t.MaxFeatures); err != nil {
-			return s, c, err
-		}
+	return s, c, nil
+}
+
+// features are the base and the limit that the training settings ask for,
+// scaled where the configuration searches them.
+func (t Training) features(c nnunet.Configuration, n sought) (base, limit int) {
+	base, limit = t.BaseFeatures, t.MaxFeatures
+	switch {
+	case base == 0:
+		base = c.Architecture.Stages[0].Features
+	case n.BaseFeatures > 0:
+		base = max(1, (base*n.BaseFeatures+16)/32)
 	}
-	if t.Batch > 0 {
-		c, err = c.WithBatch(t.Batch)
+	switch {
+	case limit == 0:
+		limit = n.MaxFeatures
+	case n.MaxFeatures > 0:
+		limit = max(1, (limit*n.MaxFeatures+160)/320)
 	}
-	return s, c, err
+	return base, limit
 }
 
 func names(s nnunet.Settings) []string {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Parameter returns the named parameter, or false.
@@ -53,14 +54,25 @@ func (s Space) waits(p Parameter, done map[string]bool) bool {
 
 // active says whether all of a parameter's conditions hold. An inactive parent
 // has no value, so its children are inactive too.
-func (p Parameter) active(c Configuration) bool {
+func (s Space) active(p Parameter, c Configuration) bool {
 	for _, w := range p.When {
 		v, ok := c[w.Parent]
-		if !ok || !slices.Contains(w.Values, v) {
+		if !ok || !s.holds(w, v) {
 			return false
 		}
 	}
 	return true
+}
+
+// holds says whether a parent's value fulfils a condition: it is one of the
+// condition's, or a derivation with one of them as a terminal.
+func (s Space) holds(w Condition, v Value) bool {
+	if parent, _ := s.Parameter(w.Parent); parent.Kind != Grammar {
+		return slices.Contains(w.Values, v)
+	}
+	text, _ := v.Text()
+	symbols := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ()", r) })
+	return slices.ContainsFunc(w.Values, func(v Value) bool { return slices.Contains(symbols, v.str) })
 }
 
 // contains says whether a value lies in the parameter's range or choices.
@@ -72,6 +84,9 @@ func (p Parameter) contains(v Value) bool {
 	case Bool:
 		_, ok := v.Bool()
 		return ok
+	case Grammar:
+		_, err := p.Derivation(v)
+		return err == nil
 	}
 	return slices.Contains(p.Choices, v)
 }
@@ -83,9 +98,9 @@ func (s Space) Contains(c Configuration) error {
 	for _, p := range s.Parameters {
 		v, ok := c[p.Name]
 		switch {
-		case !p.active(c) && ok:
+		case !s.active(p, c) && ok:
 			return fmt.Errorf("parameter %s is inactive here, and has the value %v", p.Name, v)
-		case !p.active(c):
+		case !s.active(p, c):
 			continue
 		case !ok:
 			return fmt.Errorf("parameter %s has no value", p.Name)
@@ -107,12 +122,12 @@ func (s Space) Contains(c Configuration) error {
 
 // Default is the configuration of the parameters' defaults. A parameter
 // without one takes the middle of its range in its sampling scale, its first
-// choice, or false.
+// choice, false, or its grammar's default derivation.
 func (s Space) Default() Configuration {
 	c := Configuration{}
 	sorted, _ := s.order()
 	for _, p := range sorted {
-		if p.active(c) {
+		if s.active(p, c) {
 			c[p.Name] = p.standard()
 		}
 	}
@@ -127,6 +142,8 @@ func (p Parameter) standard() Value {
 		return p.at(0.5)
 	case p.Kind == Bool:
 		return Truth(false)
+	case p.Kind == Grammar:
+		return Text(p.Grammar.Default().String())
 	}
 	return p.Choices[0]
 }

@@ -6,14 +6,6 @@ import (
 	"slices"
 )
 
-// spread is a prior's standard deviation as a share of the range in the
-// sampling scale, and weight the default category's against 1 of each other
-// (Auto-nnU-Net's optimiser, NePS).
-var (
-	spread = map[Confidence]float64{Low: 0.5, Medium: 0.25, High: 0.125}
-	weight = map[Confidence]float64{Low: 2, Medium: 4, High: 6}
-)
-
 // Sample draws a configuration: uniformly in the sampling scale or, where
 // usePrior is set and the parameter has a prior, from it. Parameters whose
 // conditions fail are absent. Every parameter draws in the order of the
@@ -22,11 +14,16 @@ func (s Space) Sample(rng *rand.Rand, usePrior bool) Configuration {
 	c := Configuration{}
 	sorted, _ := s.order()
 	for _, p := range sorted {
-		if p.active(c) {
-			c[p.Name] = p.sample(rng, usePrior && p.Prior != "" && p.Default != nil)
+		if s.active(p, c) {
+			c[p.Name] = p.sample(rng, usePrior && p.believed())
 		}
 	}
 	return c
+}
+
+// believed says whether a parameter has a prior.
+func (p Parameter) believed() bool {
+	return p.Kind == Grammar || p.Prior != "" && p.Default != nil
 }
 
 func (p Parameter) sample(rng *rand.Rand, prior bool) Value {
@@ -38,6 +35,8 @@ func (p Parameter) sample(rng *rand.Rand, prior bool) Value {
 		return p.at(rng.Float64())
 	case Bool:
 		return p.choose(rng, []Value{Truth(false), Truth(true)}, prior)
+	case Grammar:
+		return Text(p.Grammar.Sample(rng, prior).String())
 	}
 	return p.choose(rng, p.Choices, prior)
 }
@@ -47,7 +46,7 @@ func (p Parameter) choose(rng *rand.Rand, choices []Value, prior bool) Value {
 	if !prior {
 		return choices[rng.IntN(len(choices))]
 	}
-	w := weight[p.Prior]
+	w := p.Prior.Weight()
 	u := rng.Float64() * (w + float64(len(choices)-1))
 	if u < w {
 		return *p.Default
@@ -62,7 +61,7 @@ func (p Parameter) truncatedNormal(rng *rand.Rand) float64 {
 	d, _ := p.Default.Float()
 	centre := p.unit(d)
 	for {
-		if u := centre + spread[p.Prior]*rng.NormFloat64(); u >= 0 && u <= 1 {
+		if u := centre + p.Prior.Spread()*rng.NormFloat64(); u >= 0 && u <= 1 {
 			return u
 		}
 	}

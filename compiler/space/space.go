@@ -2,27 +2,30 @@
 // defaults, priors and conditions; configurations are their points.
 package space
 
+import "runspec/compiler/grammar"
+
 // Kind discriminates parameters.
 type Kind string
 
-// The kinds of parameter; "grammar" comes with issue 4.
+// The kinds of parameter. A grammar's value is the text of a derivation.
 const (
 	Float       Kind = "float"
 	Int         Kind = "int"
 	Categorical Kind = "categorical"
 	Bool        Kind = "bool"
 	Constant    Kind = "constant"
+	Grammar     Kind = "grammar"
 )
 
 // Confidence is how far a prior is trusted.
-type Confidence string
+type Confidence = grammar.Confidence
 
 // The words for confidence: a truncated normal of std 0.5, 0.25, 0.125 of the
 // range in the sampling scale; a weight of 2, 4, 6 on the default category.
 const (
-	Low    Confidence = "low"
-	Medium Confidence = "medium"
-	High   Confidence = "high"
+	Low    = grammar.Low
+	Medium = grammar.Medium
+	High   = grammar.High
 )
 
 // Parameter is one dimension of a Space.
@@ -36,9 +39,13 @@ type Parameter struct {
 	Default *Value      `json:"default,omitempty"`
 	Prior   Confidence  `json:"prior,omitempty"` // "": uniform
 	When    []Condition `json:"when,omitempty"`  // all must hold; else the parameter is inactive
+
+	Grammar  *grammar.Grammar  `json:"grammar,omitempty"`  // grammar; it holds default and prior itself
+	Template *grammar.Template `json:"template,omitempty"` // grammar, until Bind makes it Grammar
 }
 
-// Condition activates a parameter: parent's value is one of Values.
+// Condition activates a parameter: its parent's value is one of Values. Where
+// the parent is a grammar, its derivation holds one of Values as a terminal.
 type Condition struct {
 	Parent string  `json:"parent"`
 	Values []Value `json:"values"`

@@ -22,6 +22,7 @@ const (
 	NeverHolds          Fault = "never holds"           // a condition on a value its parent can't have
 	Cycle               Fault = "cycle"                 // of conditions
 	UnknownKind         Fault = "unknown kind"          //
+	NoGrammar           Fault = "no grammar"            // of kind grammar without one
 )
 
 // Mistake is one fault of one parameter.
@@ -77,8 +78,18 @@ func (p Parameter) mistakes() []Mistake {
 	case Categorical:
 		ms = append(ms, p.choiceMistakes()...)
 	case Bool, Constant:
+	case Grammar:
+		if p.Grammar == nil {
+			add(NoGrammar, "", "There is no grammar.")
+		}
 	default:
 		add(UnknownKind, string(p.Kind), "The kind %q does not exist.", p.Kind)
+	}
+	if p.Default != nil && len(ms) == 0 && p.Kind == Grammar {
+		if _, err := p.Derivation(*p.Default); err != nil {
+			add(DefaultOutside, p.Default.String(), "The default is no derivation: %v.", err)
+		}
+		return ms
 	}
 	if p.Default != nil && len(ms) == 0 && !p.contains(*p.Default) {
 		m := Mistake{Parameter: p.Name, Fault: DefaultOutside, Given: p.Default.String()}
@@ -118,6 +129,9 @@ func (s Space) condition(p Parameter, c Condition) (Mistake, bool) {
 		return Mistake{Parameter: p.Name, Fault: UnknownParent, Given: c.Parent, Among: s.others(p.Name),
 			Detail: fmt.Sprintf("The space has no parameter %q.", c.Parent)}, true
 	}
+	if parent.Kind == Grammar {
+		parent = parent.terminals()
+	}
 	for _, v := range c.Values {
 		if !parent.contains(v) {
 			return Mistake{Parameter: p.Name, Fault: NeverHolds, Given: v.String(), Among: texts(parent.Choices),
@@ -125,6 +139,18 @@ func (s Space) condition(p Parameter, c Condition) (Mistake, bool) {
 		}
 	}
 	return Mistake{}, false
+}
+
+// terminals are what a condition may ask of a grammar, as choices.
+func (p Parameter) terminals() Parameter {
+	out := Parameter{Kind: Categorical}
+	if p.Grammar == nil {
+		return out
+	}
+	for _, t := range p.Grammar.Terminals() {
+		out.Choices = append(out.Choices, Text(t))
+	}
+	return out
 }
 
 func (s Space) others(name string) []string {

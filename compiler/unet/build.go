@@ -12,7 +12,10 @@ func Build(a Architecture) (Network, error) {
 	}
 	b := &builder{arch: a}
 	b.params = &b.encoder
+	var decoder Side
+	b.side, decoder = a.Sides()
 	skips := b.encode()
+	b.side = decoder
 	heads := b.decode(skips)
 	n := Network{Architecture: a, Blocks: b.blocks}
 	for i := len(heads) - 1; i >= 0; i-- { // the decoder climbs; outputs start at the top
@@ -29,6 +32,7 @@ func Build(a Architecture) (Network, error) {
 // lists one after the other, and a residual block's skip last.
 type builder struct {
 	arch   Architecture
+	side   Side // of the half that is being built
 	blocks []Block
 	params *[]Parameter // the group that new parameters join
 
@@ -71,15 +75,15 @@ func (b *builder) conv(op Op, name string, in value, out int, kernel, stride [3]
 }
 
 func (b *builder) norm(name string, in value, zeroInit bool) value {
-	v := b.add(Block{Op: Normalise, Name: name, ZeroInit: zeroInit}, in.channels, in)
+	v := b.add(Block{Op: Normalise, Name: name, Norm: b.side.Norm, ZeroInit: zeroInit}, in.channels, in)
 	b.param(v, name+".weight", in.channels)
 	b.param(v, name+".bias", in.channels)
 	return v
 }
 
 func (b *builder) activate(name string, in value) value {
-	v := b.add(Block{Op: Activate, Name: name}, in.channels, in)
-	if b.arch.Activation == PReLU {
+	v := b.add(Block{Op: Activate, Name: name, Activation: b.side.Activation}, in.channels, in)
+	if b.side.Activation == PReLU {
 		b.param(v, name+".weight", 1)
 	}
 	return v
@@ -88,8 +92,8 @@ func (b *builder) activate(name string, in value) value {
 // convBlock is ConvDropoutNormReLU.
 func (b *builder) convBlock(name string, in value, out int, kernel, stride [3]int) value {
 	v := b.conv(Conv, name+".conv", in, out, kernel, stride, false)
-	if b.arch.Dropout > 0 {
-		v = b.add(Block{Op: Drop, Name: name + ".dropout"}, out, v)
+	if b.side.Dropout > 0 {
+		v = b.add(Block{Op: Drop, Name: name + ".dropout", Rate: b.side.Dropout}, out, v)
 	}
 	v = b.norm(name+".norm", v, false)
 	return b.activate(name+".nonlin", v)

@@ -22,14 +22,9 @@ func (a Architecture) Check() error {
 	if !member(a.Encoder, encoders) {
 		fail("unknown encoder %q: choose one of %s", a.Encoder, list(encoders))
 	}
-	if !member(a.Norm, norms) {
-		fail("unknown normalisation %q: choose one of %s", a.Norm, list(norms))
-	}
-	if !member(a.Activation, activations) {
-		fail("unknown activation %q: choose one of %s", a.Activation, list(activations))
-	}
-	if !(a.Dropout >= 0 && a.Dropout < 1) { // also catches NaN
-		fail("dropout is %v: a rate lies in [0, 1)", a.Dropout)
+	errs = append(errs, Side{a.Norm, a.Activation, a.Dropout}.check("")...)
+	if a.DecoderSide != nil {
+		errs = append(errs, a.DecoderSide.check("decoder: ")...)
 	}
 	errs = append(errs, a.checkStages()...)
 	if err := errors.Join(errs...); err != nil {
@@ -75,6 +70,20 @@ func (a Architecture) checkStages() (errs []error) {
 			// The decoder ends at stage 0's resolution, which has to be the image's.
 			fail("stage 0 has stride %v: it must be 1 along every axis", s.Stride)
 		}
+	}
+	return errs
+}
+
+func (s Side) check(half string) (errs []error) {
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(half+format, args...)) }
+	if !member(s.Norm, norms) {
+		fail("unknown normalisation %q: choose one of %s", s.Norm, list(norms))
+	}
+	if !member(s.Activation, activations) {
+		fail("unknown activation %q: choose one of %s", s.Activation, list(activations))
+	}
+	if !(s.Dropout >= 0 && s.Dropout < 1) { // also catches NaN
+		fail("dropout is %v: a rate lies in [0, 1)", s.Dropout)
 	}
 	return errs
 }

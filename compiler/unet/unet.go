@@ -51,9 +51,27 @@ type Architecture struct {
 	Encoder       Encoder    `json:"encoder"`
 	Stages        []Stage    `json:"stages"`
 	DecoderBlocks []int      `json:"decoderBlocks"` // convolutions per decoder stage, from the bottleneck upwards; len(Stages)-1
-	Norm          Norm       `json:"norm"`
+	Norm          Norm       `json:"norm"`          // of the encoder, as the next two
 	Activation    Activation `json:"activation"`
 	Dropout       float64    `json:"dropout"` // channel dropout rate; 0: none
+
+	DecoderSide *Side `json:"decoderSide,omitempty"` // the decoder's own norm, activation and dropout; nil: the encoder's
+}
+
+// Side is what one half of a U-Net has throughout.
+type Side struct {
+	Norm       Norm       `json:"norm"`
+	Activation Activation `json:"activation"`
+	Dropout    float64    `json:"dropout"` // channel dropout rate; 0: none
+}
+
+// Sides are the encoder's and the decoder's.
+func (a Architecture) Sides() (encoder, decoder Side) {
+	encoder = Side{a.Norm, a.Activation, a.Dropout}
+	if a.DecoderSide != nil {
+		return encoder, *a.DecoderSide
+	}
+	return encoder, encoder
 }
 
 // Op names what a Block computes.
@@ -63,9 +81,9 @@ type Op string
 const (
 	Conv        Op = "conv"      // convolution with bias unless NoBias, padding (kernel-1)/2
 	Transpose   Op = "transpose" // transposed convolution, kernel = stride, with bias
-	Normalise   Op = "norm"      // Architecture.Norm, affine, eps 1e-5
-	Activate    Op = "activate"  // Architecture.Activation
-	Drop        Op = "dropout"   // whole channels, only while training
+	Normalise   Op = "norm"      // Block.Norm, affine, eps 1e-5
+	Activate    Op = "activate"  // Block.Activation
+	Drop        Op = "dropout"   // whole channels at Block.Rate, only while training
 	Concat      Op = "concat"    // In[0] channels first, then In[1]
 	Add         Op = "add"       // elementwise
 	AveragePool Op = "avgpool"   // kernel = stride
@@ -75,14 +93,17 @@ const (
 // Block is one node of a Network. Inputs are indices of earlier blocks; -1 is
 // the input image.
 type Block struct {
-	Op       Op     `json:"op"`
-	Name     string `json:"name"` // PyTorch's module path, e.g. "encoder.stages.0.0.convs.0.conv"; parameters are Name+".weight", Name+".bias"
-	In       []int  `json:"in"`
-	Channels [2]int `json:"channels"` // input, output
-	Kernel   [3]int `json:"kernel"`   // conv, transpose, avgpool
-	Stride   [3]int `json:"stride"`   // conv, transpose, avgpool
-	NoBias   bool   `json:"noBias,omitempty"`
-	ZeroInit bool   `json:"zeroInit,omitempty"` // last norm of a residual block: weight and bias start at 0
+	Op         Op         `json:"op"`
+	Name       string     `json:"name"` // PyTorch's module path, e.g. "encoder.stages.0.0.convs.0.conv"; parameters are Name+".weight", Name+".bias"
+	In         []int      `json:"in"`
+	Channels   [2]int     `json:"channels"` // input, output
+	Kernel     [3]int     `json:"kernel"`   // conv, transpose, avgpool
+	Stride     [3]int     `json:"stride"`   // conv, transpose, avgpool
+	NoBias     bool       `json:"noBias,omitempty"`
+	Norm       Norm       `json:"norm,omitempty"`       // norm
+	Activation Activation `json:"activation,omitempty"` // activate
+	Rate       float64    `json:"rate,omitempty"`       // dropout
+	ZeroInit   bool       `json:"zeroInit,omitempty"`   // last norm of a residual block: weight and bias start at 0
 }
 
 // Parameter is one learnable tensor in PyTorch's layout: convolution

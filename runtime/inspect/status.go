@@ -24,9 +24,10 @@ type Status struct {
 	RunDir     string     `json:"runDir"`
 	Plan       string     `json:"plan"` // digest
 	State      State      `json:"state"`
-	Owner      string     `json:"owner,omitempty"` // who runs it now
-	Since      *time.Time `json:"since,omitempty"` // when that began
-	Last       *time.Time `json:"last,omitempty"`  // event of the journal
+	Simulated  bool       `json:"simulated,omitempty"` // nothing is trained
+	Owner      string     `json:"owner,omitempty"`     // who runs it now
+	Since      *time.Time `json:"since,omitempty"`     // when that began
+	Last       *time.Time `json:"last,omitempty"`      // event of the journal
 	Epochs     Count      `json:"epochs"`
 	Trainings  Trainings  `json:"trainings"`
 	Left       float64    `json:"left,omitempty"` // seconds, at the pace so far and with as many workers as now; 0: unknown
@@ -86,6 +87,7 @@ func (r *Run) Status() (Status, error) {
 		return Status{}, err
 	}
 	s := Status{Version: StatusVersion, Name: r.Plan.Name, RunDir: r.Dir, Plan: digest, Approaches: []Approach{}}
+	s.Simulated = r.Plan.Simulation != nil
 	if n := len(r.Events); n > 0 {
 		s.Last = &r.Events[n-1].Time
 	}
@@ -197,7 +199,7 @@ func meanDice(r journal.TrialResult) evaluate.Score {
 func (r *Run) study(d plan.Dataset, s plan.Study, trials []*trial) (Approach, error) {
 	a := Approach{Dataset: d.Name, Name: s.Name, Study: true}
 	history := journal.History(r.Events, d.Name, s.Name)
-	method, err := run.Method(s, d.Name)
+	method, err := run.Method(s, d)
 	if err != nil { // a plan that was changed by hand
 		return a, err
 	}

@@ -51,6 +51,9 @@ func cells(xs ...any) string {
 // Write writes the status for a person.
 func (s Status) Write(w io.Writer) error {
 	var b strings.Builder
+	if s.Simulated {
+		b.WriteString("SIMULATED: nothing is trained\n")
+	}
 	fmt.Fprintf(&b, "%s: %s\n", s.Name, s.headline())
 	fmt.Fprintf(&b, "%d of %d epochs", s.Epochs.Done, s.Epochs.Total)
 	if s.Epochs.Total > 0 {

@@ -27,6 +27,7 @@ type Journal struct {
 	Path   string
 	Events []Event      // all events, those appended included
 	Torn   int          // bytes of an unfinished last line that Open cut off; such a line never counted
+	Lazy   bool         // sync when closed only: for events that cost nothing to make again
 	Check  func() error // is asked before each write and may forbid it (lease); nil forbids nothing
 
 	file   file
@@ -136,10 +137,17 @@ func (j *Journal) write(text []byte) error {
 	} else if n < len(text) {
 		return io.ErrShortWrite
 	}
+	if j.Lazy {
+		return nil
+	}
 	return j.file.Sync()
 }
 
 // Close releases the journal for other processes.
 func (j *Journal) Close() error {
-	return errors.Join(j.file.Close(), j.lock.Close())
+	var unsynced error
+	if j.Lazy && j.broken == nil {
+		unsynced = j.file.Sync()
+	}
+	return errors.Join(unsynced, j.file.Close(), j.lock.Close())
 }

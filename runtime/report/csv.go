@@ -12,7 +12,7 @@ import (
 // are numbers yet; beside each column of Dice stands one of standard deviations
 // over folds. What is of a label has it behind a slash: "dice/Anterior",
 // "dice_sd/Anterior", "p/Anterior". "p_unseen" is of the folds that no study
-// chose by. Missing is empty.
+// chose by. Missing is empty. Where nothing was trained, a column says so.
 func (r Report) CSV(w io.Writer) error {
 	var head []string
 	seen := map[string]bool{}
@@ -24,11 +24,18 @@ func (r Report) CSV(w io.Writer) error {
 		}
 	}
 	out := csv.NewWriter(w)
-	out.Write(append([]string{"dataset", "kind", "id", "name"}, head...))
+	first := []string{"dataset", "kind", "id", "name"}
+	if r.Simulated {
+		first = append(first, "simulated")
+	}
+	out.Write(append(first, head...))
 	for _, t := range r.all() {
 		for _, row := range t.Rows {
 			values := t.values(row)
 			record := []string{t.Dataset, string(row.Kind), row.ID, row.Name}
+			if r.Simulated {
+				record = append(record, simulated(row))
+			}
 			for _, c := range head {
 				record = append(record, plain(values[c]))
 			}
@@ -37,6 +44,15 @@ func (r Report) CSV(w io.Writer) error {
 	}
 	out.Flush()
 	return out.Error()
+}
+
+// simulated marks a row of an experiment that trained nothing; published rows
+// are real.
+func simulated(r Row) string {
+	if r.Kind == Published {
+		return ""
+	}
+	return "SIMULATED"
 }
 
 // all lists the tables in the order of the renderings.

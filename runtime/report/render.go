@@ -188,7 +188,7 @@ func wrap(text string, width int) string {
 // Markdown writes the report as a Markdown document.
 func (r Report) Markdown(w io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s\n", r.Experiment)
+	fmt.Fprintf(&b, "# %s%s\n", map[bool]string{true: "SIMULATED: "}[r.Simulated], r.Experiment)
 	for _, t := range r.all() {
 		fmt.Fprintf(&b, "\n## %s\n\n", t.Title)
 		t.grid().markdown(&b)

@@ -19,9 +19,10 @@ const Version = "runspec/report/v1"
 type Report struct {
 	Version    string  `json:"version"`
 	Experiment string  `json:"experiment"`
-	Tables     []Table `json:"tables"`          // one per data set, in the plan's order
-	Ranks      *Table  `json:"ranks,omitempty"` // over all data sets, where there are several
-	Paper      []Table `json:"paper,omitempty"` // published Dice over data sets, where there are several
+	Simulated  bool    `json:"simulated,omitempty"` // nothing was trained
+	Tables     []Table `json:"tables"`              // one per data set, in the plan's order
+	Ranks      *Table  `json:"ranks,omitempty"`     // over all data sets, where there are several
+	Paper      []Table `json:"paper,omitempty"`     // published Dice over data sets, where there are several
 
 	Cases []CaseDice `json:"-"` // cases.csv
 }
@@ -91,7 +92,26 @@ func New(p *plan.Plan, events []journal.Event) (Report, error) {
 	}
 	r.Ranks = ranks(p, all)
 	r.Paper = literature.overviews(p)
+	if p.Simulation != nil {
+		r.mark(p.Simulation.Kind)
+	}
 	return r, nil
+}
+
+// mark says of every table that it is simulated.
+func (r *Report) mark(kind string) {
+	r.Simulated = true
+	for i := range r.Tables {
+		t := &r.Tables[i]
+		t.Title = "SIMULATED: " + t.Title
+		t.Notes = append([]string{fmt.Sprintf("SIMULATED: nothing was trained; the numbers of this experiment's rows are of the benchmark %q.", kind)}, t.Notes...)
+		if t.Statistics != nil {
+			t.Statistics.Title = "SIMULATED: " + t.Statistics.Title
+		}
+	}
+	if r.Ranks != nil {
+		r.Ranks.Title = "SIMULATED: " + r.Ranks.Title
+	}
 }
 
 // belong checks that every event's names stand in the plan.

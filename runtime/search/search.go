@@ -11,9 +11,9 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
@@ -29,6 +29,7 @@ type Trial struct {
 	Epochs        int                 `json:"epochs"`           // of the whole training, those of the rungs below included
 	Parent        string              `json:"parent,omitempty"` // trial of the same configuration at the rung below, whose checkpoint this one continues
 	Bracket       int                 `json:"bracket"`          // index into the study's brackets
+	Step          int                 `json:"step,omitempty"`   // of a method without barriers: which of its proposals, from 1 on
 }
 
 // Observation is a trial that has ended.
@@ -55,6 +56,9 @@ func New(study plan.Study) (Method, error) {
 	if err := check(study); err != nil {
 		return nil, fmt.Errorf("study %s: %w", study.Name, err)
 	}
+	if study.Optimizer.Kind == plan.ParetoBayes {
+		return newBayes(study)
+	}
 	configurations, err := sample(study)
 	if err != nil {
 		return nil, fmt.Errorf("study %s: %w", study.Name, err)
@@ -67,12 +71,12 @@ func New(study plan.Study) (Method, error) {
 	case plan.Hyperband:
 		return newHyperband(study, configurations), nil
 	}
-	return nil, fmt.Errorf("study %s: the search method %q is unknown; use %q, %q or %q",
-		study.Name, study.Optimizer.Kind, plan.RandomSearch, plan.SuccessiveHalving, plan.Hyperband)
+	return nil, fmt.Errorf("study %s: the search method %q is unknown; use %q, %q, %q or %q",
+		study.Name, study.Optimizer.Kind, plan.RandomSearch, plan.SuccessiveHalving, plan.Hyperband, plan.ParetoBayes)
 }
 
 func check(study plan.Study) error {
-	if study.Optimizer.Trials < 1 {
+	if study.Optimizer.Trials < 1 && study.Optimizer.Kind != plan.ParetoBayes {
 		return fmt.Errorf("%d configurations cannot be searched; give the optimizer at least 1 trial", study.Optimizer.Trials)
 	}
 	if len(study.Rungs) == 0 {
@@ -106,20 +110,19 @@ func trial(study plan.Study, c, rung int, configuration keyed, parent string) Tr
 
 func id(study string, c, rung int) string { return fmt.Sprintf("%s-c%dr%d", study, c, rung) }
 
-var number = regexp.MustCompile(`-c(\d+)r\d+$`)
-
 // Number is the index of the trial's configuration in its study; -1 for a trial
 // of no search.
 func (t Trial) Number() int {
-	found := number.FindStringSubmatch(t.ID)
-	if found == nil {
+	at := strings.LastIndex(t.ID, "-c")
+	if at < 0 {
 		return -1
 	}
-	n, err := strconv.Atoi(found[1])
-	if err != nil {
+	configuration, rung, _ := strings.Cut(t.ID[at+2:], "r")
+	n, err := strconv.ParseUint(configuration, 10, 31)
+	if _, fault := strconv.ParseUint(rung, 10, 31); err != nil || fault != nil {
 		return -1
 	}
-	return n
+	return int(n)
 }
 
 // start returns the first n trials that have neither ended nor started.

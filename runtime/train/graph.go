@@ -71,14 +71,12 @@ func newProgram(n unet.Network, o GraphOptions) (*engine.Program, error) {
 			Name: q.Name, Shape: q.Shape, Transposed: n.Blocks[q.Block].Op == unet.Transpose,
 		})
 	}
-	if n.Architecture.Norm == unet.BatchNorm {
-		for i, blk := range n.Blocks {
-			if blk.Op == unet.Normalise {
-				p.Norms = append(p.Norms, engine.Norm{
-					Name: blk.Name, Channels: blk.Channels[1],
-					Count: o.Batch * engine.Size(shapes[i][:]),
-				})
-			}
+	for i, blk := range n.Blocks {
+		if blk.Norm == unet.BatchNorm {
+			p.Norms = append(p.Norms, engine.Norm{
+				Name: blk.Name, Channels: blk.Channels[1],
+				Count: o.Batch * engine.Size(shapes[i][:]),
+			})
 		}
 	}
 	return p, nil
@@ -215,12 +213,9 @@ func (w *walk) fused() []engine.Function {
 			}
 		}
 	}
-	function := engine.Function(w.network.Architecture.Activation)
-	if function != engine.LeakyReLU && function != engine.ReLU {
-		return f
-	}
 	for i, blk := range w.network.Blocks {
-		if blk.Op != unet.Activate {
+		function := engine.Function(blk.Activation)
+		if blk.Op != unet.Activate || function != engine.LeakyReLU && function != engine.ReLU {
 			continue
 		}
 		if k := blk.In[0]; k >= 0 && w.network.Blocks[k].Op == unet.Normalise && users[k] == 1 {
@@ -252,13 +247,13 @@ func (w *walk) block(i int, blk unet.Block, in []engine.Value, fused engine.Func
 		if fused != engine.Identity {
 			return in[0]
 		}
-		function := engine.Function(w.network.Architecture.Activation)
+		function := engine.Function(blk.Activation)
 		if function == engine.PReLU {
 			in = append(in, w.parameter(i, ".weight"))
 		}
 		return w.b.Apply(engine.Activate{Function: function}, in...)
 	case unet.Drop:
-		return w.drop(in[0])
+		return w.drop(in[0], blk.Rate)
 	case unet.Concat:
 		return w.b.Apply(engine.Concat{}, in...)
 	case unet.Add:
@@ -282,7 +277,7 @@ func (w *walk) parameter(i int, suffix string) engine.Value {
 }
 
 func (w *walk) normalise(i int, x engine.Value, fused engine.Function) engine.Value {
-	batch := w.network.Architecture.Norm == unet.BatchNorm
+	batch := w.network.Blocks[i].Norm == unet.BatchNorm
 	var moments engine.Value
 	if batch && !w.training {
 		mean := w.b.Input(engine.BufferInput{Index: w.norms, Row: 0}, w.network.Blocks[i].Channels[1])
@@ -291,15 +286,15 @@ func (w *walk) normalise(i int, x engine.Value, fused engine.Function) engine.Va
 	} else {
 		moments = w.b.Apply(engine.Moments{Batch: batch}, x)
 	}
-	w.norms++
 	if batch {
+		w.norms++
 		w.moments = append(w.moments, moments)
 	}
 	op := engine.Normalise{Function: fused, Fixed: batch && !w.training}
 	return w.b.Apply(op, x, moments, w.parameter(i, ".weight"), w.parameter(i, ".bias"))
 }
 
-func (w *walk) drop(x engine.Value) engine.Value {
+func (w *walk) drop(x engine.Value, rate float64) engine.Value {
 	if !w.training {
 		return x
 	}
@@ -307,7 +302,7 @@ func (w *walk) drop(x engine.Value) engine.Value {
 	if shape == nil {
 		return x // an earlier error
 	}
-	mask := w.b.Input(engine.Mask{Index: w.drops, Rate: w.network.Architecture.Dropout}, shape[0], shape[4])
+	mask := w.b.Input(engine.Mask{Index: w.drops, Rate: rate}, shape[0], shape[4])
 	w.drops++
 	return w.b.Apply(engine.Drop{}, x, mask)
 }

@@ -67,7 +67,8 @@ type CaseScore struct {
 	Dice []evaluate.Score `json:"dice"`
 }
 
-// Overlay replaces the hyperparameters that a configuration names.
+// Overlay replaces the hyperparameters that a configuration names; those of the
+// network are in the job's nnunet.Configuration (plan.Training.SettingsFor).
 func Overlay(h plan.Hyperparameters, c space.Configuration) (plan.Hyperparameters, error) {
 	text, err := json.Marshal(h)
 	if err != nil {
@@ -78,6 +79,9 @@ func Overlay(h plan.Hyperparameters, c space.Configuration) (plan.Hyperparameter
 		return h, err
 	}
 	for name, v := range c {
+		if plan.ShapesNetwork(name) {
+			continue
+		}
 		if _, known := fields[name]; !known {
 			return h, fmt.Errorf("parameter %q is no hyperparameter of a training; there are %s", name, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 		}

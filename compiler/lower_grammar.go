@@ -1,0 +1,71 @@
+package compiler
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"runspec/compiler/diag"
+	"runspec/compiler/grammar"
+	"runspec/compiler/space"
+	"runspec/compiler/unet"
+	"runspec/grammars"
+)
+
+// typicalStages is the number of stages that a grammar is checked with, before
+// a data set's is known: that of eight of the Decathlon's ten.
+const typicalStages = 6
+
+// grammar gives a parameter its grammar, unbound, and tells what is wrong with
+// it in the grammar's own file; it is false where something is.
+func (l *lowering) grammar(n node, p *space.Parameter) bool {
+	name, _ := n.field("grammar").text()
+	t := &grammar.Template{File: "grammars/unet.hcl", HCL: string(grammars.UNet)}
+	if name != "unet" {
+		t.File = filepath.Join(filepath.Dir(n.s.file), filepath.FromSlash(name))
+		raw, err := os.ReadFile(t.File)
+		if err != nil {
+			if p := (*fs.PathError)(nil); errors.As(err, &p) {
+				err = p.Err
+			}
+			l.add(n.field("grammar"), diag.Unreadable, "Grammar can't be read", "The grammar of parameter %s: %v. Give the path of a file relative to the spec, or \"unet\".", p.Name, err)
+			return false
+		}
+		t.File, t.HCL = name, string(raw)
+	}
+	t.Variables = grammar.Variables{}
+	for _, f := range n.field("variables").fields() {
+		if text, ok := f.text(); ok {
+			t.Variables[f.name] = text
+		} else if x, ok := f.number(); ok {
+			t.Variables[f.name] = x
+		}
+	}
+	if p.Prior != "" {
+		t.Variables["confidence"] = string(p.Prior)
+		p.Prior = ""
+	}
+	p.Template = t
+	g, ds := t.Bind(grammar.Variables{space.Stages: typicalStages})
+	if len(ds) > 0 {
+		l.found = append(l.found, ds...)
+		return false
+	}
+	return l.derives(n, *p, g)
+}
+
+// derives checks that a grammar's derivations are networks, by its default.
+func (l *lowering) derives(n node, p space.Parameter, g grammar.Grammar) bool {
+	d := g.Default()
+	_, err := unet.DerivedEncoder(d)
+	if err == nil {
+		_, err = unet.DerivedStages(d)
+	}
+	if err == nil {
+		return true
+	}
+	l.add(n.field("grammar"), diag.BadHyperparameter, "Hyperparameter can't have this value", "Parameter %s may be %s, from which no network can be built: %s. Use the terminals of grammars/unet.hcl.", p.Name, d, fmt.Sprint(err))
+	return false
+}

@@ -1,0 +1,136 @@
+package search
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"runspec/compiler/space"
+)
+
+// coordinates are a configuration and a fidelity as a surrogate sees them: the
+// place in the sampling scale of a numeric parameter, the index of a choice,
+// absent for a parameter whose conditions fail; last the fidelity's place
+// between the lowest rung and the top.
+type coordinates []float64
+
+const absent = -1
+
+// encoder turns configurations into coordinates.
+type encoder struct {
+	parameters []space.Parameter
+	numeric    []bool // by coordinate; the fidelity is
+}
+
+func newEncoder(s space.Space) encoder {
+	var e encoder
+	for _, p := range s.Parameters {
+		if p.Kind != space.Constant {
+			e.parameters = append(e.parameters, p)
+			e.numeric = append(e.numeric, p.Kind == space.Float || p.Kind == space.Int)
+		}
+	}
+	e.numeric = append(e.numeric, true)
+	return e
+}
+
+func (e encoder) encode(c space.Configuration, fidelity float64) coordinates {
+	x := make(coordinates, 0, len(e.numeric))
+	for d, p := range e.parameters {
+		v, ok := c[p.Name]
+		switch {
+		case !ok:
+			x = append(x, absent)
+		case e.numeric[d]:
+			x = append(x, p.Place(v))
+		default:
+			x = append(x, float64(slices.Index(p.Options(), v)))
+		}
+	}
+	return append(x, fidelity)
+}
+
+// name names a configuration by its coordinates, which is much cheaper than its
+// key.
+func (x coordinates) name() string {
+	out := make([]byte, 0, 8*len(x))
+	for _, v := range x[:len(x)-1] {
+		out = binary.LittleEndian.AppendUint64(out, math.Float64bits(v))
+	}
+	return string(out)
+}
+
+// falloff is how fast similarity decays with a squared numeric distance,
+// stranger what two different choices have in common.
+const (
+	falloff  = 2.0
+	stranger = 0.2
+)
+
+// similarity of two values of coordinate d, 1 where they are equal: a rational
+// quadratic for numbers, which takes no exponential.
+func (e encoder) similarity(d int, a, b float64) float64 {
+	switch {
+	case a == b:
+		return 1
+	case !e.numeric[d] || a < 0 || b < 0:
+		return stranger
+	}
+	s := 1 / (1 + falloff*(a-b)*(a-b))
+	return s * s
+}
+
+// kernel is the covariance of two points: an additive Gaussian process
+// (Duvenaud, Nickisch and Rasmussen 2011) with the first order, the second and
+// the full product of the coordinates' similarities. Additive terms learn from
+// few points what a coordinate does by itself; the product keeps the rest.
+type kernel struct {
+	weights []float64 // how much each coordinate matters
+	pairs   float64   // factor of the second order
+	product float64   // factor of the product
+	noise   float64   // added on the diagonal
+}
+
+// initialKernel is what a kernel is before anything is known.
+func (e encoder) initialKernel() kernel {
+	k := kernel{pairs: 0.3, product: 0.1, noise: 1e-3}
+	for range e.numeric {
+		k.weights = append(k.weights, 1/float64(len(e.numeric)))
+	}
+	k.weights[len(k.weights)-1] = 1 // the fidelity
+	return k
+}
+
+// shares are the weights over their greatest: how much a coordinate matters in
+// the product.
+func (k kernel) shares() []float64 {
+	out, greatest := make([]float64, len(k.weights)), slices.Max(k.weights)
+	for d, w := range k.weights {
+		out[d] = w / greatest
+	}
+	return out
+}
+
+// sums gather the three orders of a covariance, coordinate by coordinate.
+type sums struct{ linear, squares, product float64 }
+
+func (s *sums) add(similarity, weight, share float64) {
+	v := weight * similarity
+	s.linear += v
+	s.squares += v * v
+	s.product *= 1 - share*(1-similarity)
+}
+
+// covariance is 1, for the unknown mean, and the three orders.
+func (k kernel) covariance(s sums) float64 {
+	return 1 + s.linear + k.pairs*(s.linear*s.linear-s.squares)/2 + k.product*s.product
+}
+
+// variance is the covariance of a point with itself.
+func (k kernel) variance() float64 {
+	s := sums{product: 1}
+	for _, w := range k.weights {
+		s.add(1, w, 1)
+	}
+	return k.covariance(s)
+}
