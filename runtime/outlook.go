@@ -121,7 +121,7 @@ func (s *studies) ahead(index int, d plan.Dataset) (Ahead, error) {
 
 // count adds a trial's folds to an approach, and takes what has been trained off
 // the epochs that are left.
-func (s *studies) count(a *Approach, t task, folds []int) {
+func (s *studies) count(a *Approach, t task, folds []plan.Fold) {
 	_, failed := s.failed[trialKey(s.plan.Datasets[t.dataset].Name, t.approach(), t.trial.ID)]
 	own := s.ownEpochs(t.event(s.plan, journal.FoldDone))
 	for _, t.fold = range folds {
@@ -160,7 +160,7 @@ func (s *studies) study(index int, study plan.Study) Approach {
 }
 
 // incumbent counts the folds on which a study's incumbent is trained afterwards.
-func (s *studies) incumbent(index, number int, folds []int) Approach {
+func (s *studies) incumbent(index, number int, folds []plan.Fold) Approach {
 	study := s.plan.Studies[number]
 	a := Approach{Name: study.Name + ", its incumbent", planner: study.Planner}
 	history := s.history(index, study.Name)
@@ -175,8 +175,8 @@ func (s *studies) incumbent(index, number int, folds []int) Approach {
 }
 
 // outside are the folds of a that are not in b.
-func outside(a, b []int) []int {
-	return slices.DeleteFunc(slices.Clone(a), func(fold int) bool { return slices.Contains(b, fold) })
+func outside(a, b []plan.Fold) []plan.Fold {
+	return slices.DeleteFunc(slices.Clone(a), func(fold plan.Fold) bool { return slices.Contains(b, fold) })
 }
 
 // network is the network that a planner gives a data set under training

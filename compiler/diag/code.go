@@ -184,6 +184,12 @@ const TooFewTrials Code = "too-few-trials"
 //	report: against: "nnunet/ResEncM"
 const UnknownBaseline Code = "unknown-baseline"
 
+// NoConfiguration is a configuration of nnU-Net that its data set lacks, or that
+// can't be trained.
+//
+//	datasets: [{name: "Dataset901_A", configuration: "3d_cascade_fullres", source: {kind: "folder", path: "a"}}]
+const NoConfiguration Code = "no-configuration"
+
 // UnknownTag is a tag that the spec lacks, or a value that its tag refuses. It
 // is given on the command line, so no file is to blame and no example fails.
 const UnknownTag Code = "unknown-tag"
