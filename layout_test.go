@@ -17,7 +17,7 @@ var groups = [][]string{
 	{"runtime/process"},
 	{"runtime/durable"},
 	{"runtime/lease"},
-	{"spec", "grammars", "compiler/diag", "runtime/pareto", "runtime/volume"},
+	{"spec", "grammars", "compiler/diag", "runtime/pareto", "runtime/volume", "runtime/npy"},
 	{"compiler/grammar"},
 	{"compiler/space"},
 	{"compiler/unet"},

@@ -239,7 +239,8 @@ func copies(optimizer string) int64 {
 }
 
 // preprocessed estimates the bytes of a data set's cases at a configuration's
-// spacing: float32 for each channel, and two bytes for the label.
+// spacing: float32 for each channel, and two bytes for the label. A 2-D
+// configuration leaves the coarsest axis as it is.
 func preprocessed(d plan.Dataset, c nnunet.Configuration) int64 {
 	target := 1.0
 	for _, s := range c.Spacing {
@@ -248,7 +249,11 @@ func preprocessed(d plan.Dataset, c nnunet.Configuration) int64 {
 	voxels := 0.0
 	for i, shape := range d.Fingerprint.ShapesAfterCrop {
 		s := d.Fingerprint.Spacings[i]
-		voxels += float64(shape[0]) * float64(shape[1]) * float64(shape[2]) * s[0] * s[1] * s[2] / target
+		volume := float64(shape[0]) * float64(shape[1]) * float64(shape[2]) * s[0] * s[1] * s[2]
+		if len(c.Spacing) == 2 {
+			volume /= max(s[0], s[1], s[2])
+		}
+		voxels += volume / target
 	}
 	return int64(voxels) * int64(4*len(d.Description.Channels)+2)
 }
