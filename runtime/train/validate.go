@@ -78,10 +78,7 @@ func (t *trainer) chooseWeights(r *Result) error {
 func (t *trainer) validateCase(ctx context.Context, c *dataset.Case, raw dataset.RawCase) (evaluate.CaseMetrics, error) {
 	m := predict.Model{
 		Dataset: t.job.Description, Settings: t.job.Settings, Configuration: t.job.Configuration,
-		Networks: []predict.Network{t.executor},
-	}
-	if t.job.Training.Mirroring && t.job.Training.Augmentation != "none" { // a network that saw no mirrored patch is asked about none
-		m.Mirror = predict.MirrorAxes(t.network.Architecture.Dim)
+		Networks: []predict.Network{t.executor}, Mirror: t.job.mirror(),
 	}
 	logits, err := m.Case(ctx, c)
 	if errors.Is(err, predict.ErrNotFinite) {
