@@ -169,7 +169,7 @@ func fold(e journal.Event) string {
 	if e.Fold == nil {
 		return ""
 	}
-	return fmt.Sprintf(" fold %d", *e.Fold)
+	return fmt.Sprintf(" fold %s", *e.Fold)
 }
 
 // reason says why a trial failed, and what can be done.

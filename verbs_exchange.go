@@ -17,45 +17,53 @@ import (
 // chosen is a trial of a run whose model leaves it.
 type chosen struct {
 	run, trial, out, checkpoint string
-	folds                       []int
+	folds                       []string // "0" to "4", "all"
 }
 
 func (c *chosen) bind(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.run, "run", "", "run directory")
 	cmd.Flags().StringVar(&c.trial, "trial", "", "trial, or baseline, as `runspec show` names it")
 	cmd.Flags().StringVar(&c.out, "out", "", "where to write")
-	cmd.Flags().IntSliceVar(&c.folds, "folds", nil, "folds (default all that were trained)")
+	cmd.Flags().StringSliceVar(&c.folds, "folds", nil, "folds (default all that were trained)")
 	cmd.Flags().StringVar(&c.checkpoint, "checkpoint", "", "final or best (default the one that was validated)")
 	for _, name := range []string{"run", "trial", "out"} {
 		cmd.MarkFlagRequired(name)
 	}
 }
 
-// model reads the trial's trainings.
-func (c *chosen) model() (exchange.Model, []exchange.Training, error) {
+// folders are those of the trial's finished trainings, and its data set's name.
+func (c *chosen) folders() (folders []string, dataset string, err error) {
 	r, err := inspect.Open(c.run)
 	if err != nil {
-		return exchange.Model{}, nil, err
+		return nil, "", err
 	}
 	t, err := r.Trial(c.trial)
 	if err != nil {
-		return exchange.Model{}, nil, err
+		return nil, "", err
 	}
-	var folders []string
-	wanted := map[int]bool{}
+	wanted := map[string]bool{}
 	for _, f := range c.folds {
 		wanted[f] = true
 	}
 	for _, f := range t.Folds {
-		if len(c.folds) == 0 && f.State == inspect.Done || wanted[f.Fold] {
+		if len(c.folds) == 0 && f.State == inspect.Done || wanted[f.Fold.String()] {
 			folders = append(folders, f.Directory)
-			delete(wanted, f.Fold)
+			delete(wanted, f.Fold.String())
 		}
 	}
 	if len(wanted) > 0 || len(folders) == 0 {
-		return exchange.Model{}, nil, fmt.Errorf("trial %s has no finished training of the folds asked for; `runspec show %s` lists those there are", t.Name, c.trial)
+		return nil, "", fmt.Errorf("trial %s has no finished training of the folds asked for; `runspec show %s` lists those there are", t.Name, c.trial)
 	}
-	return exchange.FromTrial(t.Dataset, folders, c.checkpoint)
+	return folders, t.Dataset, nil
+}
+
+// model reads the trial's trainings.
+func (c *chosen) model() (exchange.Model, []exchange.Training, error) {
+	folders, dataset, err := c.folders()
+	if err != nil {
+		return exchange.Model{}, nil, err
+	}
+	return exchange.FromTrial(dataset, folders, c.checkpoint)
 }
 
 func (f *flags) exportCommand() *cobra.Command {

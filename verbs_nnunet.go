@@ -23,7 +23,8 @@ func (f *flags) nnunetCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(nnunetPlanCommand(), f.fingerprintCommand(), preprocessCommand())
+	cmd.AddCommand(nnunetPlanCommand(), f.fingerprintCommand(), preprocessCommand(),
+		f.predictCommand(), ensembleCommand(), f.evaluateCommand(), f.postprocessCommand())
 	return cmd
 }
 

@@ -156,10 +156,27 @@ func (c *checker) judge(f node, users, ours []cue.Value) {
 	case have == cue.StructKind, want == cue.StructKind:
 		c.structure(f)
 	case want == cue.ListKind:
-		c.elements(f)
+		c.elements(f, f)
+	case have == cue.ListKind:
+		c.elements(f, f.narrowed(users, ours, have))
 	default:
 		c.scalar(f, users, ours)
 	}
+}
+
+// narrowed is a node with those alternatives of the language only that are of
+// the kind that the user wrote: the elements of a list are told one by one.
+func (n node) narrowed(users, ours []cue.Value, kind cue.Kind) node {
+	n.value, _ = agreed(users)
+	for _, o := range ours {
+		_, alternatives := cue.Dereference(o).Expr()
+		for _, a := range alternatives {
+			if a.IncompleteKind() == kind {
+				n.value = n.value.Unify(a)
+			}
+		}
+	}
+	return n
 }
 
 // kinds is the kind that all of some conjuncts admit.
@@ -173,9 +190,10 @@ func kinds(vs []cue.Value) cue.Kind {
 	return k
 }
 
-func (c *checker) elements(f node) {
+// elements checks the elements of a list, f, as narrow has them.
+func (c *checker) elements(f, narrow node) {
 	before := len(c.found)
-	for _, e := range f.list() {
+	for _, e := range narrow.list() {
 		users, ours := e.sides()
 		if len(users) == 0 && e.value.Validate(cue.Concrete(true)) != nil {
 			c.tell(f, f.at(), diag.MissingField, "List too short", "%s lacks element %s, which must be %s. %s", f.title(), e.name, join(ours, constraint, ", "), doc(f.value))
@@ -183,7 +201,7 @@ func (c *checker) elements(f node) {
 		}
 		c.judge(e, users, ours)
 	}
-	if err := f.value.Err(); err != nil && len(c.found) == before {
+	if err := narrow.value.Err(); err != nil && len(c.found) == before {
 		c.tell(f, f.at(), diag.OutOfBounds, "List of wrong length", "%s: %s. %s", f.title(), firstMessage(err), doc(f.value))
 	}
 }

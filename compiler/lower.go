@@ -38,6 +38,7 @@ func lower(s *source, sources Sources) (*plan.Plan, diag.Diagnostics) {
 	p.Baselines = l.baselines(root.field("baselines"))
 	p.Studies = l.studies(root, p)
 	p.Report = l.report(root.field("report"), p.Baselines)
+	l.configurations(root.field("datasets"), p)
 	p.Limits = l.limits(root.field("limits"))
 	p.Failures = l.failures(root.field("failures").or("failures"))
 	p.Requires = requires(root.field("requires"))
@@ -115,14 +116,18 @@ func (l *lowering) fidelity(n node) plan.Fidelity {
 	return f
 }
 
-// folds reads a list of folds, sorted.
-func (l *lowering) folds(n node) []int {
-	var folds []int
+// folds reads a list of folds, sorted, or "all".
+func (l *lowering) folds(n node) []plan.Fold {
+	if _, ok := n.text(); ok { // the language knows only one
+		return []plan.Fold{plan.All}
+	}
+	var folds []plan.Fold
 	for _, e := range n.list() {
-		f, ok := e.int()
+		i, ok := e.int()
 		if !ok {
 			continue
 		}
+		f := plan.Fold(i)
 		if slices.Contains(folds, f) {
 			l.add(e, diag.Duplicate, "Repeated fold", "Fold %d is in the list already. Remove it.", f)
 			continue

@@ -2,10 +2,12 @@ package compiler
 
 import (
 	"slices"
+	"strings"
 
 	"cuelang.org/go/cue"
 
 	"runspec/compiler/diag"
+	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 )
 
@@ -89,6 +91,56 @@ func phantom(n node) *plan.Phantom {
 	seed, _ := n.field("seed").int()
 	p.Seed = uint64(seed)
 	return &p
+}
+
+// configurations refuses what a data set has no training of: the cascade, and,
+// where its fingerprint is known, what a planner does not give it.
+func (l *lowering) configurations(n node, p *plan.Plan) {
+	for i, e := range n.list() {
+		d := p.Datasets[i]
+		at := e.field("configuration")
+		if d.Configuration == cascade {
+			l.add(at, diag.NoConfiguration, "Configuration can't be trained",
+				"%s is trained on the predictions of 3d_lowres, which is not supported yet. Choose %s.", cascade, "2d, 3d_lowres or 3d_fullres")
+			continue
+		}
+		if d.Fingerprint == nil || d.Configuration == "" {
+			continue
+		}
+		for _, planner := range p.Planners() {
+			s, err := nnunet.Plan(d.Description, *d.Fingerprint, nnunet.Options{Planner: planner})
+			if err != nil {
+				continue // preparing the data says so
+			}
+			if _, ok := s.Configuration(d.Configuration); !ok {
+				l.add(at, diag.NoConfiguration, "Configuration can't be trained",
+					"nnU-Net's %s planner gives %s no %s: %s. Choose %s.", planner, d.Name, d.Configuration, lacks(d.Configuration), strings.Join(trained(s), " or "))
+				break
+			}
+		}
+	}
+}
+
+// cascade is the one configuration that is planned but not trained.
+const cascade = "3d_cascade_fullres"
+
+// lacks says why a planner gives a data set no such configuration.
+func lacks(configuration string) string {
+	if configuration == "3d_lowres" {
+		return "the patch of 3d_fullres covers its median case well enough"
+	}
+	return "its cases are flat"
+}
+
+// trained are the names of the configurations that can be trained.
+func trained(s nnunet.Settings) []string {
+	var out []string
+	for _, c := range s.Configurations {
+		if c.Name != cascade {
+			out = append(out, c.Name)
+		}
+	}
+	return out
 }
 
 // describe asks what is known of the data set's files.

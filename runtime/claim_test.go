@@ -43,9 +43,9 @@ func table(t *testing.T, p *plan.Plan, o Options) string {
 // table of a run that had the larger budget from the beginning.
 var budgets = map[string]func(*plan.Plan){
 	"random: trials": func(p *plan.Plan) { p.Studies[1].Optimizer.Trials, p.Studies[1].Rungs[0].Trials = 5, 5 },
-	"folds":          func(p *plan.Plan) { p.Folds = []int{0, 1, 2} },
+	"folds":          func(p *plan.Plan) { p.Folds = []plan.Fold{0, 1, 2} },
 	"a study's folds": func(p *plan.Plan) {
-		p.Studies[0].Folds, p.Studies[1].Folds = []int{0, 1}, []int{0, 1}
+		p.Studies[0].Folds, p.Studies[1].Folds = []plan.Fold{0, 1}, []plan.Fold{0, 1}
 	},
 	"random: epochs": func(p *plan.Plan) { p.Fidelity.Max, p.Studies[1].Rungs[0].Epochs = 6, 6 },
 	"halving: a rung more": func(p *plan.Plan) {
@@ -191,7 +191,7 @@ func TestExtendedHyperband(t *testing.T) {
 // it has been done for another budget, so there are none here.
 func TestLook(t *testing.T) {
 	for name, change := range map[string]func(*plan.Plan){"nothing done": nil, "part done": budgets["random: trials"], "longer": budgets["random: epochs"]} {
-		one := func(p *plan.Plan) { p.Folds = []int{0} }
+		one := func(p *plan.Plan) { p.Folds = []plan.Fold{0} }
 		dir, p := t.TempDir(), grown(one)
 		if change != nil {
 			table(t, p, options(t, dir, Options{}))
@@ -252,7 +252,7 @@ func TestWarmStart(t *testing.T) {
 	larger := func(p *plan.Plan) {
 		p.Studies[1].Space = space.Space{Parameters: slices.Clone(p.Studies[1].Space.Parameters)}
 		p.Studies[1].Space.Parameters[0].High = 10
-		p.Studies = append(p.Studies, plan.Study{Name: "third", Space: p.Studies[0].Space, Folds: []int{0}, Seed: 7,
+		p.Studies = append(p.Studies, plan.Study{Name: "third", Space: p.Studies[0].Space, Folds: []plan.Fold{0}, Seed: 7,
 			Optimizer: plan.Optimizer{Kind: plan.RandomSearch, Trials: 1}, Rungs: []plan.Rung{{Epochs: 4, Trials: 1}}})
 	}
 	dir := t.TempDir()

@@ -28,7 +28,7 @@ func faultPlan() *plan.Plan {
 	p.Datasets[0].Source.Phantom.Shape = [3]int{8, 8, 8}
 	p.Training.Iterations, p.Training.BaseFeatures, p.Training.MaxFeatures = 1, 2, 2
 	p.Fidelity = plan.Fidelity{Unit: "epochs", Min: 1, Max: 1, Eta: 2, Horizon: 1}
-	p.Folds, p.Studies = []int{0}, nil
+	p.Folds, p.Studies = []plan.Fold{0}, nil
 	p.Failures.Crash.Backoff = 0
 	return p
 }

@@ -40,7 +40,7 @@ func freeze(p *plan.Plan, t task, description nnunet.Dataset, fingerprint nnunet
 // Planned is the job that a plan means by a trial of a baseline or study (one
 // of the names is "") on a fold, without folders and threads. A trial that the
 // plan lacks, or whose data set it does not know yet, is an error.
-func Planned(p *plan.Plan, dataset, baseline, study, trial string, fold int) (train.Job, error) {
+func Planned(p *plan.Plan, dataset, baseline, study, trial string, fold plan.Fold) (train.Job, error) {
 	t := task{dataset: -1, baseline: baseline, study: study, fold: fold}
 	for i, d := range p.Datasets {
 		if d.Name == dataset {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 
 	"runspec/compiler/plan"
 	"runspec/runtime/evaluate"
@@ -101,8 +100,8 @@ func (x Outside) dataset(p *plan.Plan) (plan.Dataset, error) {
 }
 
 // foldsByCase says in which fold each case is validated, by what has been trained.
-func foldsByCase(dataset string, events []journal.Event) map[string]int {
-	out := map[string]int{}
+func foldsByCase(dataset string, events []journal.Event) map[string]plan.Fold {
+	out := map[string]plan.Fold{}
 	for _, e := range events {
 		if e.Dataset != dataset || e.Kind == journal.Import || e.Result == nil {
 			continue
@@ -118,8 +117,8 @@ func foldsByCase(dataset string, events []journal.Event) map[string]int {
 
 // resultOf puts cases into their folds. Means are nnU-Net's: over the cases that
 // have a score, label by label, then over labels.
-func resultOf(cases []exchange.CaseDice, folds map[string]int) (*journal.TrialResult, error) {
-	byFold := map[int][]journal.CaseResult{}
+func resultOf(cases []exchange.CaseDice, folds map[string]plan.Fold) (*journal.TrialResult, error) {
+	byFold := map[plan.Fold][]journal.CaseResult{}
 	for _, c := range cases {
 		fold, known := folds[c.Case]
 		if !known {
@@ -128,8 +127,8 @@ func resultOf(cases []exchange.CaseDice, folds map[string]int) (*journal.TrialRe
 			}
 			return nil, fmt.Errorf("line %d: case %s is no validation case of the folds that were trained here", c.Line, c.Case)
 		}
-		if c.Fold != "" && c.Fold != strconv.Itoa(fold) {
-			return nil, fmt.Errorf("case %s was validated in fold %s there, in fold %d here: the splits differ, and a model may have been trained on the cases it is judged by", c.Case, c.Fold, fold)
+		if c.Fold != "" && c.Fold != fold.String() {
+			return nil, fmt.Errorf("case %s was validated in fold %s there, in fold %s here: the splits differ, and a model may have been trained on the cases it is judged by", c.Case, c.Fold, fold)
 		}
 		one := journal.CaseResult{ID: c.Case, Dice: map[string]evaluate.Score{}}
 		for l, v := range c.Dice {
@@ -143,15 +142,15 @@ func resultOf(cases []exchange.CaseDice, folds map[string]int) (*journal.TrialRe
 	out := &journal.TrialResult{}
 	for fold, list := range byFold {
 		if want := countOf(folds, fold); len(list) != want {
-			return nil, fmt.Errorf("fold %d has %d validation cases, %d of them are there: a mean over some would be of another task", fold, want, len(list))
+			return nil, fmt.Errorf("fold %s has %d validation cases, %d of them are there: a mean over some would be of another task", fold, want, len(list))
 		}
 		out.Folds = append(out.Folds, foldResult(fold, list))
 	}
-	slices.SortFunc(out.Folds, func(a, b journal.FoldResult) int { return a.Fold - b.Fold })
+	slices.SortFunc(out.Folds, func(a, b journal.FoldResult) int { return int(a.Fold - b.Fold) })
 	return out, nil
 }
 
-func countOf(folds map[string]int, fold int) (n int) {
+func countOf(folds map[string]plan.Fold, fold plan.Fold) (n int) {
 	for _, f := range folds {
 		if f == fold {
 			n++
@@ -160,7 +159,7 @@ func countOf(folds map[string]int, fold int) (n int) {
 	return n
 }
 
-func foldResult(fold int, cases []journal.CaseResult) journal.FoldResult {
+func foldResult(fold plan.Fold, cases []journal.CaseResult) journal.FoldResult {
 	slices.SortFunc(cases, func(a, b journal.CaseResult) int {
 		if a.ID < b.ID {
 			return -1

@@ -7,7 +7,7 @@ import (
 
 // Folder is where the files of a trial's training on a fold lie, relative to
 // the run directory. The approach is a baseline's or a study's name.
-func Folder(dataset, approach, trial string, fold int) string {
+func Folder(dataset, approach, trial string, fold plan.Fold) string {
 	return folder(dataset, approach, trial, fold)
 }
 

@@ -124,7 +124,7 @@ func (s *studies) ahead(index int, d plan.Dataset) (Ahead, error) {
 
 // count adds a trial's folds to an approach, and takes what has been trained off
 // the epochs that are left.
-func (s *studies) count(a *Approach, t task, folds []int) {
+func (s *studies) count(a *Approach, t task, folds []plan.Fold) {
 	_, failed := s.failed[trialKey(s.plan.Datasets[t.dataset].Name, t.approach(), t.trial.ID)]
 	own := s.ownEpochs(t.event(s.plan, journal.FoldDone))
 	for _, t.fold = range folds {
@@ -164,7 +164,7 @@ func (s *studies) study(index int, study plan.Study) Approach {
 }
 
 // incumbent counts the folds on which a study's incumbent is trained afterwards.
-func (s *studies) incumbent(index, number int, folds []int) Approach {
+func (s *studies) incumbent(index, number int, folds []plan.Fold) Approach {
 	study := s.plan.Studies[number]
 	a := Approach{Name: study.Name + ", its incumbent", planner: study.Planner}
 	history := s.history(index, study.Name)
@@ -181,8 +181,8 @@ func (s *studies) incumbent(index, number int, folds []int) Approach {
 }
 
 // outside are the folds of a that are not in b.
-func outside(a, b []int) []int {
-	return slices.DeleteFunc(slices.Clone(a), func(fold int) bool { return slices.Contains(b, fold) })
+func outside(a, b []plan.Fold) []plan.Fold {
+	return slices.DeleteFunc(slices.Clone(a), func(fold plan.Fold) bool { return slices.Contains(b, fold) })
 }
 
 // network is the network that a planner gives a data set under training
@@ -246,7 +246,8 @@ func copies(optimizer string) int64 {
 }
 
 // preprocessed estimates the bytes of a data set's cases at a configuration's
-// spacing: float32 for each channel, and two bytes for the label.
+// spacing: float32 for each channel, and two bytes for the label. A 2-D
+// configuration leaves the coarsest axis as it is.
 func preprocessed(d plan.Dataset, c nnunet.Configuration) int64 {
 	target := 1.0
 	for _, s := range c.Spacing {
@@ -255,7 +256,11 @@ func preprocessed(d plan.Dataset, c nnunet.Configuration) int64 {
 	voxels := 0.0
 	for i, shape := range d.Fingerprint.ShapesAfterCrop {
 		s := d.Fingerprint.Spacings[i]
-		voxels += float64(shape[0]) * float64(shape[1]) * float64(shape[2]) * s[0] * s[1] * s[2] / target
+		volume := float64(shape[0]) * float64(shape[1]) * float64(shape[2]) * s[0] * s[1] * s[2]
+		if len(c.Spacing) == 2 {
+			volume /= max(s[0], s[1], s[2])
+		}
+		voxels += volume / target
 	}
 	return int64(voxels) * int64(4*len(d.Description.Channels)+2)
 }

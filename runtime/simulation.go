@@ -157,7 +157,7 @@ var residual = map[nnunet.Planner]space.Configuration{
 }
 
 // tell journals a trial's folds and, of those that it is judged by, its result.
-func (r simulation) tell(t task, folds, judged []int) error {
+func (r simulation) tell(t task, folds, judged []plan.Fold) error {
 	c := t.trial.Configuration
 	if t.baseline != "" {
 		c = residual[r.planner(t)]
@@ -205,7 +205,7 @@ func (r simulation) result(folds []journal.FoldResult, epochs int) *journal.Tria
 
 // fold is what a training of one fold would have left: the black box knows no
 // folds, so all are equal.
-func (r simulation) fold(values []float64, epochs, fold int) journal.FoldResult {
+func (r simulation) fold(values []float64, epochs int, fold plan.Fold) journal.FoldResult {
 	cost := journal.Cost{Epochs: epochs, Hours: evaluate.Score(values[1])}
 	if r.plan.Cost == plan.CostModel {
 		cost.FLOPs, cost.Hours = values[1], evaluate.Score(values[1]/3600/teraflop)

@@ -130,7 +130,7 @@ func (s *studies) baselineTrial() search.Trial {
 // in which they should begin.
 func (s *studies) next() []task {
 	var out []task
-	want := func(t task, folds []int) {
+	want := func(t task, folds []plan.Fold) {
 		if _, failed := s.failed[trialKey(s.plan.Datasets[t.dataset].Name, t.approach(), t.trial.ID)]; failed {
 			return
 		}
@@ -186,7 +186,7 @@ func (s *studies) history(dataset int, study string) []search.Observation {
 }
 
 // foldsOf are the folds that a task's trial is judged by.
-func (s *studies) foldsOf(t task) []int {
+func (s *studies) foldsOf(t task) []plan.Fold {
 	for _, study := range s.plan.Studies {
 		if study.Name == t.study {
 			return study.Folds
@@ -282,7 +282,7 @@ func (s *studies) resultEvent(t task) *journal.Event {
 			last = e.Result
 		}
 	}
-	slices.SortFunc(folds, func(a, b journal.FoldResult) int { return a.Fold - b.Fold })
+	slices.SortFunc(folds, func(a, b journal.FoldResult) int { return int(a.Fold - b.Fold) })
 	e := t.event(s.plan, journal.Result)
 	e.Result = s.sum(folds)
 	e.Result.Parameters, e.Result.Iterations, e.Result.Batch = last.Parameters, last.Iterations, last.Batch

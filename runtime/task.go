@@ -21,7 +21,7 @@ type task struct {
 	baseline string // or "" for a study's trial
 	study    string // or "" for a baseline
 	trial    search.Trial
-	fold     int
+	fold     plan.Fold
 }
 
 // approach is the baseline's or the study's name.
@@ -33,8 +33,8 @@ func (t task) folder(p *plan.Plan) string {
 	return folder(p.Datasets[t.dataset].Name, t.approach(), t.trial.ID, t.fold)
 }
 
-func folder(dataset, approach, trial string, fold int) string {
-	return filepath.Join("trials", dataset, strings.ReplaceAll(approach, "/", "-"), trial, fmt.Sprintf("fold_%d", fold))
+func folder(dataset, approach, trial string, fold plan.Fold) string {
+	return filepath.Join("trials", dataset, strings.ReplaceAll(approach, "/", "-"), trial, "fold_"+fold.String())
 }
 
 func (t task) name(p *plan.Plan) string {
@@ -42,7 +42,7 @@ func (t task) name(p *plan.Plan) string {
 	if t.baseline != "" {
 		who = t.baseline
 	}
-	return fmt.Sprintf("%s %s fold %d", p.Datasets[t.dataset].Name, who, t.fold)
+	return fmt.Sprintf("%s %s fold %s", p.Datasets[t.dataset].Name, who, t.fold)
 }
 
 // event makes a journal event about the task.

@@ -212,6 +212,12 @@ const BadWeights Code = "bad-weights"
 // without a variable. It stands in a grammar's file, so no experiment fails by it.
 const UnboundVariable Code = "unbound-variable"
 
+// NoConfiguration is a configuration of nnU-Net that its data set lacks, or that
+// can't be trained.
+//
+//	datasets: [{name: "Dataset901_A", configuration: "3d_cascade_fullres", source: {kind: "folder", path: "a"}}]
+const NoConfiguration Code = "no-configuration"
+
 // UnknownTag is a tag that the spec lacks, or a value that its tag refuses. It
 // is given on the command line, so no file is to blame and no example fails.
 const UnknownTag Code = "unknown-tag"

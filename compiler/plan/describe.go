@@ -31,7 +31,7 @@ func (p *Plan) Describe(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	table(&b, "Networks", "DATA SET\tPLANNER\tSPACING (mm)\tPATCH\tBATCH\tSTAGES\tFEATURES\tPARAMETERS\tMEMORY (estimate)", networks)
+	table(&b, "Networks", "DATA SET\tCONFIGURATION\tPLANNER\tSPACING (mm)\tPATCH\tBATCH\tSTAGES\tFEATURES\tPARAMETERS\tMEMORY (estimate)", networks)
 	rungs, total := p.trainings()
 	table(&b, "Trainings of each data set", "WHAT\tRUNG\tTRIALS\tFOLDS\tEPOCHS EACH\tEPOCHS", rungs)
 	fmt.Fprintf(&b, "\nIn all %d epochs of %d iterations", total*len(p.Datasets), p.Training.Iterations)
@@ -110,7 +110,7 @@ func (p *Plan) networks() ([]string, error) {
 	for _, d := range p.Datasets {
 		for _, planner := range p.Planners() {
 			if d.Fingerprint == nil {
-				rows = append(rows, cells(d.Name, planner, unknown))
+				rows = append(rows, cells(d.Name, d.Configuration, planner, unknown))
 				continue
 			}
 			_, c, err := p.Training.Settings(d.Description, *d.Fingerprint, planner, d.Configuration)
@@ -121,7 +121,7 @@ func (p *Plan) networks() ([]string, error) {
 			if err != nil {
 				return nil, fmt.Errorf("data set %s: planner %s: %w", d.Name, planner, err)
 			}
-			rows = append(rows, cells(d.Name, planner, row))
+			rows = append(rows, cells(d.Name, d.Configuration, planner, row))
 		}
 	}
 	return rows, nil
@@ -228,7 +228,7 @@ func (s Study) groups() []group {
 }
 
 // without counts the folds that are in a and not in b.
-func without(a, b []int) int {
+func without(a, b []Fold) int {
 	n := 0
 	for _, f := range a {
 		if !slices.Contains(b, f) {

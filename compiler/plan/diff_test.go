@@ -126,8 +126,8 @@ func TestDiffClasses(t *testing.T) {
 		{func(p *Plan) { p.Seed++ }, "changed seed incompatible"},
 		{func(p *Plan) { p.Version = "runspec/plan/v9" }, "changed version incompatible"},
 		{func(p *Plan) { p.Cost = CostMeasured }, "changed cost incompatible"},
-		{func(p *Plan) { p.Folds = []int{0, 1, 4} }, "changed folds budget"},
-		{func(p *Plan) { p.Folds = []int{0} }, "changed folds incompatible"},
+		{func(p *Plan) { p.Folds = []Fold{0, 1, 4} }, "changed folds budget"},
+		{func(p *Plan) { p.Folds = []Fold{0} }, "changed folds incompatible"},
 		{func(p *Plan) { p.Training.Batch = 4 }, "changed training.batch incompatible"},
 		{func(p *Plan) { p.Training.Hyperparameters.Clip = 1 }, "changed training.hyperparameters.clip incompatible"},
 		{func(p *Plan) { p.Fidelity.Max = 27 }, "changed fidelity.max budget"},
@@ -153,7 +153,7 @@ func TestDiffClasses(t *testing.T) {
 		{data(func(d *Dataset) { d.Configuration = "2d" }), "changed datasets.D.configuration incompatible"},
 		{func(p *Plan) { p.Studies = append(p.Studies, Study{Name: "z"}) }, "added studies.z space"},
 		{func(p *Plan) { p.Studies = nil }, "removed studies.s incompatible"},
-		{study(func(s *Study) { s.Folds = []int{0, 2} }), "changed studies.s.folds budget"},
+		{study(func(s *Study) { s.Folds = []Fold{0, 2} }), "changed studies.s.folds budget"},
 		{study(func(s *Study) { s.Seed++ }), "changed studies.s.seed incompatible"},
 		{study(func(s *Study) { s.Planner = nnunet.ResEncMPlanner }), "changed studies.s.planner incompatible"},
 		{study(func(s *Study) { s.Optimizer.Kind = RandomSearch }), "changed studies.s.optimizer.kind incompatible"},
@@ -220,7 +220,7 @@ func TestWorst(t *testing.T) {
 func TestWriteChanges(t *testing.T) {
 	old := small()
 	p := clone(t, old)
-	p.Seed, p.Folds, p.Report.Against = 2, []int{0, 1, 4}, ""
+	p.Seed, p.Folds, p.Report.Against = 2, []Fold{0, 1, 4}, ""
 	p.Studies = append(p.Studies, Study{Name: "z"})
 	var b strings.Builder
 	changes := Diff(old, p)

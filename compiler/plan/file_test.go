@@ -16,7 +16,7 @@ import (
 func small() *Plan {
 	lr := space.Number(0.01)
 	return &Plan{
-		Version: Version, Name: "small", Seed: 1<<53 - 1, Cost: CostModel, Folds: []int{0, 4},
+		Version: Version, Name: "small", Seed: 1<<53 - 1, Cost: CostModel, Folds: []Fold{0, 4},
 		Datasets: []Dataset{{
 			Name: "D", Configuration: "3d_fullres",
 			Source: Source{Kind: Phantoms, Phantom: &Phantom{Cases: 5, Shape: [3]int{16, 16, 16}, Spacing: [3]float64{2.5, 1, 1}, Organs: 1, Seed: 3}},
@@ -30,7 +30,7 @@ func small() *Plan {
 		Training:  Training{Iterations: 3, BaseFeatures: 8, Batch: 2},
 		Fidelity:  Fidelity{Unit: "epochs", Min: 1, Max: 9, Eta: 3, Horizon: 9},
 		Baselines: []Baseline{{Name: "nnunet/Conv", Planner: nnunet.ConvPlanner}},
-		Studies: []Study{{Name: "s", Planner: nnunet.ConvPlanner, Folds: []int{0}, Seed: StudySeed(1, "s"),
+		Studies: []Study{{Name: "s", Planner: nnunet.ConvPlanner, Folds: []Fold{0}, Seed: StudySeed(1, "s"),
 			Optimizer: Optimizer{Kind: SuccessiveHalving, Trials: 9}, Rungs: []Rung{{1, 9}, {3, 3}, {9, 1}},
 			Space: space.Space{Parameters: []space.Parameter{{Name: "initial_lr", Kind: space.Float, Low: 1e-5, High: 0.1, Log: true, Default: &lr, Prior: space.Low}}}}},
 		Report: Report{Against: "nnunet/Conv"},

@@ -19,7 +19,7 @@ type Plan struct {
 	Datasets   []Dataset   `json:"datasets"`
 	Training   Training    `json:"training"`
 	Fidelity   Fidelity    `json:"fidelity"`
-	Folds      []int       `json:"folds"` // on which baselines and incumbents are trained and compared
+	Folds      []Fold      `json:"folds"` // on which baselines and incumbents are trained and compared
 	Cost       Cost        `json:"cost"`
 	Baselines  []Baseline  `json:"baselines"`
 	Studies    []Study     `json:"studies"` // sorted by name
@@ -158,7 +158,7 @@ type Study struct {
 	Name      string         `json:"name"`
 	Space     space.Space    `json:"space"`
 	Optimizer Optimizer      `json:"optimizer"`
-	Folds     []int          `json:"folds"` // on which each trial is trained
+	Folds     []Fold         `json:"folds"` // on which each trial is trained
 	Planner   nnunet.Planner `json:"planner"`
 	First     int            `json:"first,omitempty"`    // index of the first configuration; those below it were drawn from an earlier space (warm start)
 	Seed      uint64         `json:"seed"`               // derived from the experiment's seed and the study's name

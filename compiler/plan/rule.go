@@ -120,7 +120,7 @@ func rises(_ at, old, new reflect.Value) Class { return when(new.Float() > old.F
 
 // superset is a list of folds.
 func superset(_ at, old, new reflect.Value) Class {
-	return when(includes[int](old, new), MoreBudget)
+	return when(includes[Fold](old, new), MoreBudget)
 }
 
 // choices is a list of choices, whose order matters to sampling alone.

@@ -3,6 +3,8 @@ package dataset
 import (
 	"fmt"
 	"slices"
+
+	"runspec/compiler/plan"
 )
 
 // splits is the number of folds of nnU-Net's cross-validation, and foldSeed its
@@ -33,12 +35,16 @@ func Folds(n int) ([]Fold, error) {
 	return folds, nil
 }
 
-// NewFold is the split of n cases that nnU-Net uses for a fold's number: one of
-// Folds below five; from five on, four fifths drawn at random
+// NewFold is the split of n cases that nnU-Net uses for a fold: one of Folds
+// below five; from five on, four fifths drawn at random
 // (RandomState(12345 + number)) are for training, in the order drawn, and the
-// rest validate.
-func NewFold(n, number int) (Fold, error) {
+// rest validate; of plan.All every case is for both.
+func NewFold(n int, fold plan.Fold) (Fold, error) {
+	number := int(fold)
 	switch {
+	case fold == plan.All:
+		every := without(n, nil)
+		return Fold{Train: every, Validation: every}, nil
 	case number < 0:
 		return Fold{}, fmt.Errorf("fold %d: folds are numbered from 0", number)
 	case n < 2:

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"runspec/compiler/plan"
 	"runspec/runtime/internal/golden"
 )
 
@@ -44,7 +45,7 @@ func TestFoldsFromFiveOnAreRandom(t *testing.T) {
 		a, b, _ := strings.Cut(strings.TrimPrefix(text, "fold"), "_n")
 		number, _ := strconv.Atoi(a)
 		n, _ := strconv.Atoi(b)
-		fold, err := NewFold(n, number)
+		fold, err := NewFold(n, plan.Fold(number))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,15 +81,25 @@ func TestFoldsOfTask04(t *testing.T) {
 }
 
 func TestFoldsRefuse(t *testing.T) {
-	for _, c := range []struct{ n, fold int }{{4, 0}, {10, -1}, {1, 6}} {
+	for _, c := range []struct {
+		n    int
+		fold plan.Fold
+	}{{4, 0}, {10, -2}, {1, 6}} {
 		if f, err := NewFold(c.n, c.fold); err == nil {
 			t.Errorf("%d cases, fold %d: %v instead of an error", c.n, c.fold, f)
 		}
 	}
-	for _, number := range []int{0, 4} { // one of the five
+	for _, number := range []plan.Fold{0, 4} { // one of the five
 		folds, _ := Folds(12)
 		if f, err := NewFold(12, number); err != nil || !slices.Equal(f.Validation, folds[number].Validation) {
 			t.Errorf("fold %d: %v %v", number, f, err)
 		}
+	}
+}
+
+func TestFoldAllHasEveryCaseTwice(t *testing.T) {
+	f, err := NewFold(3, plan.All)
+	if every := []int{0, 1, 2}; err != nil || !slices.Equal(f.Train, every) || !slices.Equal(f.Validation, every) {
+		t.Errorf("%v %v", f, err)
 	}
 }

@@ -87,33 +87,31 @@ type Pair struct {
 // several labels or regions, each alone and in order, taken if its own mean
 // rises, upon what was taken before. A mean that is NaN never rises. The steps
 // have to be applied in order.
-func DeterminePostprocessing(pairs []Pair, labels []nnunet.Label, ignore int) ([]Step, error) {
-	current, err := summariseAfter(pairs, labels, ignore, nil)
-	if err != nil {
-		return nil, err
+func DeterminePostprocessing(pairs []Pair, labels []nnunet.Label, ignore int) (Postprocessing, error) {
+	p := Postprocessing{labels: labels}
+	var err error
+	if p.Before, err = summariseAfter(pairs, labels, ignore, nil); err != nil {
+		return p, err
 	}
-	var steps []Step
+	p.After = p.Before
 	classes := foreground(labels)
 	try := func(s Step, better func(before, after Summary) bool) error {
-		after, err := summariseAfter(pairs, labels, ignore, append(slices.Clone(steps), s))
-		if err == nil && better(current, after) {
-			steps, current = append(steps, s), after
+		after, err := summariseAfter(pairs, labels, ignore, append(slices.Clone(p.Steps), s))
+		if err == nil && better(p.After, after) {
+			p.Steps, p.After = append(p.Steps, s), after
 		}
 		return err
 	}
-	if err := try(Step{union(classes)}, improvesAll); err != nil {
-		return nil, err
-	}
-	if len(classes) < 2 {
-		return steps, nil
+	if err := try(Step{union(classes)}, improvesAll); err != nil || len(classes) < 2 {
+		return p, err
 	}
 	for i, c := range classes {
 		own := func(before, after Summary) bool { return after.Mean[i].Dice > before.Mean[i].Dice }
 		if err := try(Step{c.values}, own); err != nil {
-			return nil, err
+			return p, err
 		}
 	}
-	return steps, nil
+	return p, nil
 }
 
 func improvesAll(before, after Summary) bool {
@@ -130,13 +128,10 @@ func improvesAll(before, after Summary) bool {
 
 func summariseAfter(pairs []Pair, labels []nnunet.Label, ignore int, steps []Step) (Summary, error) {
 	cases := make([]CaseMetrics, len(pairs))
+	chosen := Postprocessing{Steps: steps}
 	for i, p := range pairs {
-		pred := p.Prediction
-		for _, s := range steps {
-			pred = s.Apply(pred)
-		}
 		var err error
-		if cases[i], err = CompareVolumes(p.Reference, pred, labels, ignore); err != nil {
+		if cases[i], err = CompareVolumes(p.Reference, chosen.Apply(p.Prediction), labels, ignore); err != nil {
 			return Summary{}, err
 		}
 	}

@@ -105,6 +105,7 @@ func memberOf(values []int) func(int16) bool {
 
 // class is a label or region under nnU-Net's key.
 type class struct {
+	name   string
 	key    string
 	values []int
 }
@@ -117,7 +118,7 @@ func foreground(labels []nnunet.Label) []class {
 	var out []class
 	for _, l := range labels {
 		if slices.ContainsFunc(l.Values, func(v int) bool { return v != 0 }) {
-			out = append(out, class{key(l.Values, regions), l.Values})
+			out = append(out, class{l.Name, key(l.Values, regions), l.Values})
 		}
 	}
 	return out

@@ -6,9 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 
 	"runspec/compiler/nnunet"
+	"runspec/compiler/plan"
 	"runspec/runtime/engine"
 	"runspec/runtime/train"
 )
@@ -57,11 +57,8 @@ func fromFold(dir string, job train.Job, checkpoint string) (Fold, Training, err
 		return Fold{}, Training{}, err
 	}
 	f := Fold{
-		Name: strconv.Itoa(job.Fold), Parameters: c.State.Parameters, Buffers: c.State.Buffers,
+		Name: job.Fold.String(), Parameters: c.State.Parameters, Buffers: c.State.Buffers,
 		Epochs: c.Progress.Epochs, Checkpoint: path,
-	}
-	if job.Fold < 0 {
-		f.Name = "all"
 	}
 	if job.Training.Mirroring && job.Training.Augmentation != "none" {
 		f.MirrorAxes = []int{0, 1, 2}[3-job.Configuration.Architecture.Dim:]
@@ -92,21 +89,21 @@ func trainingOf(job train.Job, c train.Checkpoint) Training {
 	return t
 }
 
-// Trained makes trainings of the model's folds, for a predictor: they are the jobs
-// that would have trained such a network.
-func (m Model) Trained() (jobs []train.Job, states []engine.State) {
+// Trained makes trainings of the model's folds, for a predictor: of the jobs that
+// would have trained such networks.
+func (m Model) Trained() ([]train.Trained, error) {
+	var out []train.Trained
 	for _, f := range m.Folds {
-		j := train.Job{Version: train.JobVersion, Description: m.Dataset, Settings: m.Plans.Settings, Configuration: m.Configuration}
-		j.Fold, _ = strconv.Atoi(f.Name)
-		if f.Name == "all" {
-			j.Fold = -1
+		j := train.Job{Version: train.JobVersion, Name: "fold " + f.Name, Description: m.Dataset, Settings: m.Plans.Settings, Configuration: m.Configuration}
+		var err error
+		if j.Fold, err = plan.ParseFold(f.Name); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Checkpoint, err)
 		}
 		j.Training.Mirroring = len(f.MirrorAxes) > 0
 		j.Training.Augmentation = "v2"
-		s := engine.State{Parameters: f.Parameters, Buffers: f.Buffers}
-		jobs, states = append(jobs, j), append(states, s)
+		out = append(out, train.Trained{Job: j, State: engine.State{Parameters: f.Parameters, Buffers: f.Buffers}})
 	}
-	return jobs, states
+	return out, nil
 }
 
 // FoldNames are the folds that a model has.

@@ -33,13 +33,13 @@ type Explanation struct {
 
 // FoldKeys compares the keys of one fold.
 type FoldKeys struct {
-	Fold   int      `json:"fold"`
-	State  State    `json:"state"`
-	Stored string   `json:"stored,omitempty"` // key that it was trained under
-	Now    string   `json:"now,omitempty"`    // key that it has now
-	Same   []string `json:"same,omitempty"`   // parts
-	Diff   []Change `json:"diff,omitempty"`
-	Why    string   `json:"why,omitempty"` // there is nothing to compare
+	Fold   plan.Fold `json:"fold"`
+	State  State     `json:"state"`
+	Stored string    `json:"stored,omitempty"` // key that it was trained under
+	Now    string    `json:"now,omitempty"`    // key that it has now
+	Same   []string  `json:"same,omitempty"`   // parts
+	Diff   []Change  `json:"diff,omitempty"`
+	Why    string    `json:"why,omitempty"` // there is nothing to compare
 }
 
 // Change is one value of a part.
@@ -68,7 +68,7 @@ func (r *Run) Explain(name string, now *plan.Plan) (Explanation, error) {
 	return out, nil
 }
 
-func (r *Run) explain(one *FoldKeys, t *trial, k int, now *plan.Plan) error {
+func (r *Run) explain(one *FoldKeys, t *trial, k plan.Fold, now *plan.Plan) error {
 	job, err := train.ReadJob(filepath.Join(r.folder(t, k), execute.JobFile))
 	if errors.Is(err, os.ErrNotExist) {
 		one.Why = "no job of it is stored"
@@ -152,7 +152,7 @@ const most = 8
 func (x Explanation) Write(w io.Writer) error {
 	var b strings.Builder
 	for _, f := range x.Folds {
-		fmt.Fprintf(&b, "%s fold %d: %s, ", x.Trial, f.Fold, f.State)
+		fmt.Fprintf(&b, "%s fold %s: %s, ", x.Trial, f.Fold, f.State)
 		switch {
 		case f.Why != "":
 			fmt.Fprintf(&b, "nothing to compare: %s\n", f.Why)

@@ -99,7 +99,7 @@ type fold struct {
 type trial struct {
 	event   journal.Event // the last
 	state   State
-	folds   map[int]*fold
+	folds   map[plan.Fold]*fold
 	summary *journal.TrialResult // of all folds that the trial is judged by
 	cause   string
 }
@@ -122,7 +122,7 @@ func (r *Run) trials() []*trial {
 		probe := &trial{event: e}
 		t := index[probe.name()]
 		if t == nil {
-			t = &trial{folds: map[int]*fold{}}
+			t = &trial{folds: map[plan.Fold]*fold{}}
 			index[probe.name()] = t
 			out = append(out, t)
 		}
@@ -180,8 +180,8 @@ func (t *trial) settle(live bool) {
 }
 
 // numbers are the folds that have begun, ascending.
-func (t *trial) numbers() []int {
-	var out []int
+func (t *trial) numbers() []plan.Fold {
+	var out []plan.Fold
 	for k := range t.folds {
 		out = append(out, k)
 	}
@@ -190,13 +190,13 @@ func (t *trial) numbers() []int {
 }
 
 // folder is where a fold's files lie.
-func (r *Run) folder(t *trial, k int) string {
+func (r *Run) folder(t *trial, k plan.Fold) string {
 	return filepath.Join(r.Dir, run.Folder(t.event.Dataset, approach(t.event), t.event.Trial.ID, k))
 }
 
 // progress is what a fold's training has been through; nothing, where no epoch
 // is complete.
-func (r *Run) progress(t *trial, k int) train.Progress {
+func (r *Run) progress(t *trial, k plan.Fold) train.Progress {
 	p, err := train.ReadProgress(r.folder(t, k))
 	if err != nil {
 		return train.Progress{}
@@ -205,7 +205,7 @@ func (r *Run) progress(t *trial, k int) train.Progress {
 }
 
 // failure is what a fold's worker said when it failed.
-func (r *Run) failure(t *trial, k int) string {
+func (r *Run) failure(t *trial, k plan.Fold) string {
 	f, err := execute.ReadFailure(r.folder(t, k))
 	if err != nil {
 		return ""
@@ -214,7 +214,7 @@ func (r *Run) failure(t *trial, k int) string {
 }
 
 // below are the epochs of a trial on a fold that the rung below trained.
-func (r *Run) below(x search.Trial, k int) int {
+func (r *Run) below(x search.Trial, k plan.Fold) int {
 	if x.Parent == "" || x.Rung < 1 {
 		return 0
 	}

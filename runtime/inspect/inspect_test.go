@@ -24,11 +24,11 @@ import (
 func small() *plan.Plan {
 	rate := space.Number(0.01)
 	p := &plan.Plan{
-		Version: plan.Version, Name: "small", Folds: []int{0, 1}, Cost: plan.CostModel,
+		Version: plan.Version, Name: "small", Folds: []plan.Fold{0, 1}, Cost: plan.CostModel,
 		Fidelity:  plan.Fidelity{Unit: "epochs", Min: 1, Max: 3, Eta: 3, Horizon: 3},
 		Baselines: []plan.Baseline{{Name: "nnunet/Conv", Planner: nnunet.ConvPlanner}},
 		Studies: []plan.Study{{
-			Name: "hpo", Optimizer: plan.Optimizer{Kind: plan.SuccessiveHalving, Trials: 3}, Folds: []int{0}, Seed: 1,
+			Name: "hpo", Optimizer: plan.Optimizer{Kind: plan.SuccessiveHalving, Trials: 3}, Folds: []plan.Fold{0}, Seed: 1,
 			Space: space.Space{Parameters: []space.Parameter{{Name: "initial_lr", Kind: space.Float, Low: 1e-4, High: 1, Log: true, Default: &rate}}},
 			Rungs: []plan.Rung{{Epochs: 1, Trials: 3}, {Epochs: 3, Trials: 1}},
 		}},
@@ -84,13 +84,13 @@ func (w *world) baseline(dataset string) journal.Event {
 	return journal.Event{Dataset: dataset, Baseline: "nnunet/Conv", Trial: search.Trial{ID: "default", Epochs: 3}}
 }
 
-func (w *world) start(e journal.Event, fold int) {
+func (w *world) start(e journal.Event, fold plan.Fold) {
 	e.Kind, e.Fold = journal.Start, &fold
 	w.event(e)
 }
 
 // end has a fold end, and the trial with it if it is judged by that fold alone.
-func (w *world) end(e journal.Event, fold int, dice float64) {
+func (w *world) end(e journal.Event, fold plan.Fold, dice float64) {
 	w.start(e, fold)
 	e.Kind, e.Fold = journal.FoldDone, &fold
 	cost := journal.Cost{Hours: evaluate.Score(float64(e.Trial.Epochs) / 360), Epochs: e.Trial.Epochs}

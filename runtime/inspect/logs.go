@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"runspec/compiler/plan"
 	"runspec/runtime/execute"
 	"runspec/runtime/train"
 )
@@ -23,7 +24,7 @@ type LogLine struct {
 	Version string       `json:"version"`
 	Type    string       `json:"type"` // "log", "epoch" or "end"
 	Trial   string       `json:"trial"`
-	Fold    int          `json:"fold"`
+	Fold    plan.Fold    `json:"fold"`
 	Text    string       `json:"text,omitempty"`
 	Epoch   *train.Epoch `json:"epoch,omitempty"`
 	State   State        `json:"state,omitempty"` // end
@@ -41,7 +42,7 @@ func Logs(ctx context.Context, dir, name string, o LogOptions, tell func(LogLine
 	if o.Pause <= 0 {
 		o.Pause = time.Second / 2
 	}
-	seen := map[int]*reading{}
+	seen := map[plan.Fold]*reading{}
 	for {
 		r, err := Open(dir)
 		if err != nil {
@@ -74,7 +75,7 @@ type reading struct {
 }
 
 // news tells what has come since the last look.
-func (r *Run) news(t *trial, seen map[int]*reading, last bool, tell func(LogLine) error) error {
+func (r *Run) news(t *trial, seen map[plan.Fold]*reading, last bool, tell func(LogLine) error) error {
 	for _, k := range t.numbers() {
 		line := LogLine{Version: LogVersion, Trial: t.name(), Fold: k}
 		at := seen[k]
@@ -160,7 +161,7 @@ func (l LogLine) Write(w io.Writer) error {
 	default:
 		text = l.Text
 	}
-	_, err := fmt.Fprintf(w, "fold %d  %s\n", l.Fold, text)
+	_, err := fmt.Fprintf(w, "fold %s  %s\n", l.Fold, text)
 	return err
 }
 

@@ -71,7 +71,7 @@ type Best struct {
 // Training is one trial on one fold.
 type Training struct {
 	Trial   string         `json:"trial"` // name in the run
-	Fold    int            `json:"fold"`
+	Fold    plan.Fold      `json:"fold"`
 	Epoch   int            `json:"epoch"` // complete
 	Epochs  int            `json:"epochs"`
 	Loss    evaluate.Score `json:"loss"` // of the last complete epoch's training

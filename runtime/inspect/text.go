@@ -102,13 +102,13 @@ func (s Status) trainings(w io.Writer) {
 		if i == 0 {
 			fmt.Fprintf(w, "\nRunning\n")
 		}
-		fmt.Fprintf(w, "  %s fold %d: epoch %d of %d, loss %s, pseudo-Dice %s\n", t.Trial, t.Fold, t.Epoch, t.Epochs, score(t.Loss), score(t.Dice))
+		fmt.Fprintf(w, "  %s fold %s: epoch %d of %d, loss %s, pseudo-Dice %s\n", t.Trial, t.Fold, t.Epoch, t.Epochs, score(t.Loss), score(t.Dice))
 	}
 	for i, t := range s.Failed {
 		if i == 0 {
 			fmt.Fprintf(w, "\nFailed\n")
 		}
-		fmt.Fprintf(w, "  %s fold %d: %s", t.Trial, t.Fold, t.Cause)
+		fmt.Fprintf(w, "  %s fold %s: %s", t.Trial, t.Fold, t.Cause)
 		if t.Message != "" {
 			fmt.Fprintf(w, ": %s", t.Message)
 		}
@@ -157,7 +157,7 @@ func (t Trial) configuration(w io.Writer) {
 const shown = 12
 
 func (f Fold) write(w io.Writer) {
-	fmt.Fprintf(w, "\nFold %d: %s after %d epochs\n", f.Fold, f.State, f.Epoch)
+	fmt.Fprintf(w, "\nFold %s: %s after %d epochs\n", f.Fold, f.State, f.Epoch)
 	if f.Message != "" {
 		fmt.Fprintf(w, "  %s\n", f.Message)
 	}

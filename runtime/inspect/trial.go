@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"runspec/compiler/diag"
+	"runspec/compiler/plan"
 	"runspec/compiler/space"
 	"runspec/runtime/evaluate"
 	"runspec/runtime/journal"
@@ -39,7 +40,7 @@ type Trial struct {
 
 // Fold is a trial's training on one fold.
 type Fold struct {
-	Fold      int                       `json:"fold"`
+	Fold      plan.Fold                 `json:"fold"`
 	State     State                     `json:"state"`
 	Epoch     int                       `json:"epoch"` // complete
 	Dice      map[string]evaluate.Score `json:"dice,omitempty"`
@@ -140,7 +141,7 @@ func (r *Run) Trial(name string) (Trial, error) {
 	return out, nil
 }
 
-func (r *Run) fold(t *trial, k int) (Fold, error) {
+func (r *Run) fold(t *trial, k plan.Fold) (Fold, error) {
 	dir := r.folder(t, k)
 	p, err := train.ReadProgress(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -24,7 +24,7 @@ func Current(p *plan.Plan, events []Event) []Event {
 // current is true too of events that are not about trials of the plan: whether
 // they may be there is for others to say.
 func (e Event) current(p *plan.Plan) bool {
-	epochs, folds := e.Trial.Epochs, []int(nil)
+	epochs, folds := e.Trial.Epochs, []plan.Fold(nil)
 	switch {
 	case e.Baseline != "":
 		epochs, folds = p.Fidelity.Max, p.Folds
@@ -48,7 +48,7 @@ func (e Event) current(p *plan.Plan) bool {
 	return e.Kind != Result || e.Result == nil || e.Result.has(folds)
 }
 
-func (r TrialResult) has(folds []int) bool {
+func (r TrialResult) has(folds []plan.Fold) bool {
 	for _, want := range folds {
 		if !slices.ContainsFunc(r.Folds, func(f FoldResult) bool { return f.Fold == want }) {
 			return false

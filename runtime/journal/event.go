@@ -8,6 +8,7 @@ package journal
 import (
 	"time"
 
+	"runspec/compiler/plan"
 	"runspec/runtime/evaluate"
 	"runspec/runtime/search"
 )
@@ -38,7 +39,7 @@ type Event struct {
 	Study    string       `json:"study,omitempty"`
 	Baseline string       `json:"baseline,omitempty"` // plan.Baseline's name
 	Trial    search.Trial `json:"trial"`
-	Fold     *int         `json:"fold,omitempty"`     // start and fold events of one fold
+	Fold     *plan.Fold   `json:"fold,omitempty"`     // start and fold events of one fold
 	Result   *TrialResult `json:"result,omitempty"`   // result: of all folds; fold: of that fold alone
 	Cause    string       `json:"cause,omitempty"`    // failure: why; start: of which failure it is the retry
 	Imported *Imported    `json:"imported,omitempty"` // import: of what; Result has its folds
@@ -74,7 +75,7 @@ type TrialResult struct {
 
 // FoldResult is what the training of one fold yields.
 type FoldResult struct {
-	Fold           int                       `json:"fold"`
+	Fold           plan.Fold                 `json:"fold"`
 	Dice           map[string]evaluate.Score `json:"dice"`     // name of label or region to mean over the cases that have a score
 	MeanDice       evaluate.Score            `json:"meanDice"` // over foreground labels
 	Cases          []CaseResult              `json:"cases"`

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"runspec/compiler/plan"
 	"runspec/compiler/space"
 	"runspec/runtime/durable"
 	"runspec/runtime/evaluate"
@@ -27,7 +28,7 @@ var equal = cmp.Options{
 }
 
 func event(i int) Event {
-	fold := i % 2
+	fold := plan.Fold(i % 2)
 	trial := search.Trial{ID: "hpo-c" + strings.Repeat("1", i+1) + "r0", Study: "hpo", Epochs: 4, Key: "00ff",
 		Configuration: space.Configuration{"momentum": space.Number(0.99), "optimizer": space.Text("SGD"), "ama\nd": space.Truth(true)}}
 	e := Event{Kind: Result, Dataset: "Dataset999_Phantom", Study: "hpo", Trial: trial, Fold: &fold}

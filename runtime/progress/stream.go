@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"runspec/compiler/plan"
 	"runspec/runtime/evaluate"
 )
 
@@ -50,7 +51,7 @@ type Event struct {
 	Approach       string          `json:"approach,omitempty"` // baseline or study
 	Trial          string          `json:"trial,omitempty"`
 	Rung           *int            `json:"rung,omitempty"`
-	Fold           *int            `json:"fold,omitempty"`
+	Fold           *plan.Fold      `json:"fold,omitempty"`
 	Epoch          int             `json:"epoch,omitempty"` // complete
 	Epochs         int             `json:"epochs,omitempty"`
 	Loss           *evaluate.Score `json:"loss,omitempty"`

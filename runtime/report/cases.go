@@ -3,7 +3,6 @@ package report
 import (
 	"encoding/csv"
 	"io"
-	"strconv"
 
 	"runspec/compiler/plan"
 )
@@ -14,7 +13,7 @@ type CaseDice struct {
 	Dataset string
 	Kind    RowKind
 	ID      string // of the table's row
-	Fold    int
+	Fold    plan.Fold
 	Case    string
 	Label   string
 	Dice    Cell // missing where neither reference nor prediction has the label
@@ -44,7 +43,7 @@ func (r Report) CasesCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	out.Write([]string{"dataset", "kind", "id", "fold", "case", "label", "dice"})
 	for _, c := range r.Cases {
-		out.Write([]string{c.Dataset, string(c.Kind), c.ID, strconv.Itoa(c.Fold), c.Case, c.Label, plain(c.Dice.Value)})
+		out.Write([]string{c.Dataset, string(c.Kind), c.ID, c.Fold.String(), c.Case, c.Label, plain(c.Dice.Value)})
 	}
 	out.Flush()
 	return out.Error()

@@ -54,7 +54,7 @@ func Labels(d plan.Dataset, events []journal.Event) []string {
 	var trainings []training
 	for _, e := range events {
 		if e.Dataset == d.Name && e.Result != nil {
-			t := training{folds: map[int]journal.FoldResult{}}
+			t := training{folds: map[plan.Fold]journal.FoldResult{}}
 			for _, f := range e.Result.Folds {
 				t.folds[f.Fold] = f
 			}

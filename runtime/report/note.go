@@ -17,9 +17,12 @@ import (
 // notes say under the table what its numbers are of.
 func notes(p *plan.Plan, d plan.Dataset, events []journal.Event, trainings []training) []string {
 	out := []string{weights(p) + " Hours and epochs are of one training, the mean over folds" + searched(p) + "."}
+	if slices.Contains(p.Folds, plan.All) {
+		out = append(out, "Fold all is judged by the cases that it was trained on; its Dice says nothing about other cases.")
+	}
 	for _, t := range trainings {
 		for _, fold := range slices.Sorted(maps.Keys(t.causes)) {
-			out = append(out, fmt.Sprintf("%s failed on fold %d: %s.", t.name(), fold, strings.TrimSuffix(t.causes[fold], ".")))
+			out = append(out, fmt.Sprintf("%s failed on fold %s: %s.", t.name(), fold, strings.TrimSuffix(t.causes[fold], ".")))
 		}
 		if n := len(t.folds); n > 0 && n < len(p.Folds) {
 			out = append(out, fmt.Sprintf("%s has results of %d of the %d folds so far, %s; it is not compared with trainings of other folds.", t.short(), n, len(p.Folds), list(t.numbers())))

@@ -6,6 +6,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"runspec/compiler/plan"
@@ -187,14 +188,23 @@ func columns(p *plan.Plan, labels []string) []Column {
 func validation(p *plan.Plan, trainings []training) string {
 	for _, t := range trainings {
 		if n := len(t.cases("", p.Folds)); n > 0 && t.complete(p) {
-			return plural(n, "validation case")
+			return plural(n, judged(p)+" case")
 		}
 	}
-	return "the validation cases"
+	return "the " + judged(p) + " cases"
+}
+
+// judged says which cases judge a training: under fold "all" those that it was
+// trained on.
+func judged(p *plan.Plan) string {
+	if slices.Contains(p.Folds, plan.All) {
+		return "training"
+	}
+	return "validation"
 }
 
 // over says what a cell of Dice is taken over.
-func over(folds []int) string {
+func over(folds []plan.Fold) string {
 	if len(folds) == 1 {
 		return "fold " + list(folds)
 	}
@@ -202,6 +212,6 @@ func over(folds []int) string {
 }
 
 // list prints "0, 1, 2".
-func list(folds []int) string {
+func list(folds []plan.Fold) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(folds), " ", ", "), "[]")
 }

@@ -32,17 +32,17 @@ func example() (*plan.Plan, []journal.Event) {
 		return out
 	}
 	p := &plan.Plan{
-		Name: "example", Folds: []int{0, 1}, Cost: plan.CostMeasured,
+		Name: "example", Folds: []plan.Fold{0, 1}, Cost: plan.CostMeasured,
 		Datasets: []plan.Dataset{
 			{Name: "Dataset004_Hippocampus", Published: "D04", Description: nnunet.Dataset{Labels: labels("background", "Anterior", "Posterior")}},
 			{Name: "Dataset999_Phantom", Description: nnunet.Dataset{Labels: labels("background", "organ", "void"), Ignore: 2}},
 		},
 		Training:  plan.Training{ValidateWith: "final", Augmentation: "v2", Hyperparameters: plan.NNUNet},
 		Baselines: []plan.Baseline{{Name: "nnunet/Conv", Planner: nnunet.ConvPlanner}, {Name: "nnunet/ResEncM", Planner: nnunet.ResEncMPlanner}},
-		Studies:   []plan.Study{{Name: "hpo", Folds: []int{0}, Rungs: []plan.Rung{{Epochs: 4, Trials: 3}, {Epochs: 40, Trials: 1}}}, {Name: "wide|hpo", Folds: []int{0}, Rungs: []plan.Rung{{Epochs: 40, Trials: 2}}}},
+		Studies:   []plan.Study{{Name: "hpo", Folds: []plan.Fold{0}, Rungs: []plan.Rung{{Epochs: 4, Trials: 3}, {Epochs: 40, Trials: 1}}}, {Name: "wide|hpo", Folds: []plan.Fold{0}, Rungs: []plan.Rung{{Epochs: 40, Trials: 2}}}},
 		Report:    plan.Report{Against: "nnunet/Conv", Published: true},
 	}
-	fold := func(n int, hours float64, epochs int, dice ...float64) journal.FoldResult {
+	fold := func(n plan.Fold, hours float64, epochs int, dice ...float64) journal.FoldResult {
 		f := journal.FoldResult{Fold: n, Dice: map[string]evaluate.Score{}, Cost: journal.Cost{Hours: evaluate.Score(hours), Epochs: epochs, FLOPs: 2e15}}
 		sum := 0.0
 		for i, name := range []string{"Anterior", "Posterior"} {
@@ -66,7 +66,7 @@ func example() (*plan.Plan, []journal.Event) {
 		return search.Trial{ID: study + "-" + c, Study: study, Key: c[:2], Epochs: 40,
 			Configuration: space.Configuration{"initial_lr": space.Number(0.005), "optimizer": space.Text("SGD")}}
 	}
-	zero := 0
+	zero := plan.Fold(0)
 	events := []journal.Event{
 		{Kind: journal.Start, Baseline: "nnunet/Conv"},
 		{Kind: journal.FoldDone, Baseline: "nnunet/Conv", Result: result(2000, fold(0, 0.5, 40, 0.85, 0.83))},
@@ -383,7 +383,7 @@ func TestNamesSayWhatDiffersFromNNUNet(t *testing.T) {
 // TestAnIncumbentsFailedFoldIsTold whichever of its folds ended last.
 func TestAnIncumbentsFailedFoldIsTold(t *testing.T) {
 	p, events := example()
-	one := 1
+	one := plan.Fold(1)
 	for i, e := range events {
 		if e.Kind == journal.FoldDone && e.Study == "hpo" {
 			failure := journal.Event{Dataset: e.Dataset, Kind: journal.Failure, Study: "hpo", Trial: e.Trial, Fold: &one, Cause: "nan"}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -59,14 +60,14 @@ func compared(p *plan.Plan, labels []string) []Scope {
 }
 
 // unseen are the plan's folds that no study chose by.
-func unseen(p *plan.Plan) []int {
-	return slices.DeleteFunc(slices.Clone(p.Folds), func(fold int) bool {
+func unseen(p *plan.Plan) []plan.Fold {
+	return slices.DeleteFunc(slices.Clone(p.Folds), func(fold plan.Fold) bool {
 		return slices.ContainsFunc(p.Studies, func(s plan.Study) bool { return slices.Contains(s.Folds, fold) })
 	})
 }
 
 // folds are those of a scope.
-func (s Scope) folds(p *plan.Plan) []int {
+func (s Scope) folds(p *plan.Plan) []plan.Fold {
 	if s.Unseen {
 		return unseen(p)
 	}
@@ -173,14 +174,14 @@ func paired(c evaluate.Comparison, holm float64) []Cell {
 
 // caseID names a case within a training; folds share none.
 type caseID struct {
-	fold int
+	fold plan.Fold
 	name string
 }
 
 // cases gives the training's scores in folds, case by case: of a label, or, for
 // "", the mean over the labels that have a score in the case. What has none is
 // left out.
-func (t training) cases(label string, folds []int) map[caseID]float64 {
+func (t training) cases(label string, folds []plan.Fold) map[caseID]float64 {
 	out := map[caseID]float64{}
 	for _, fold := range folds {
 		for _, c := range t.folds[fold].Cases {
@@ -218,7 +219,7 @@ func pairs(a, b map[caseID]float64) []float64 {
 	}
 	slices.SortFunc(both, func(x, y caseID) int {
 		if x.fold != y.fold {
-			return x.fold - y.fold
+			return cmp.Compare(x.fold, y.fold)
 		}
 		return strings.Compare(x.name, y.name)
 	})
@@ -248,7 +249,7 @@ func favoured(p *plan.Plan, trainings []training) string {
 	byFolds := map[string][]string{}
 	var order []string
 	for _, s := range p.Studies {
-		var shared []int
+		var shared []plan.Fold
 		for _, f := range s.Folds {
 			if slices.Contains(p.Folds, f) {
 				shared = append(shared, f)
@@ -285,7 +286,7 @@ func favoured(p *plan.Plan, trainings []training) string {
 func searchHours(d plan.Dataset, s plan.Study, events []journal.Event) float64 {
 	type key struct {
 		trial string
-		fold  int
+		fold  plan.Fold
 	}
 	spent, total := map[key]float64{}, math.NaN()
 	for _, e := range events {

@@ -20,7 +20,7 @@ import (
 func trained(folds ...[][2]float64) *journal.TrialResult {
 	r := &journal.TrialResult{}
 	for n, cases := range folds {
-		f := journal.FoldResult{Fold: n, Dice: map[string]evaluate.Score{}, Cost: journal.Cost{Epochs: 1}}
+		f := journal.FoldResult{Fold: plan.Fold(n), Dice: map[string]evaluate.Score{}, Cost: journal.Cost{Epochs: 1}}
 		for i, c := range cases {
 			dice := map[string]evaluate.Score{"a": evaluate.Score(c[0]), "b": evaluate.Score(c[1])}
 			f.Cases = append(f.Cases, journal.CaseResult{ID: fmt.Sprint("case", i), Dice: dice})
@@ -36,9 +36,9 @@ func trained(folds ...[][2]float64) *journal.TrialResult {
 // contest is a plan of a baseline against two studies, and what they came to.
 func contest(base, x, y *journal.TrialResult, datasets ...string) (*plan.Plan, []journal.Event) {
 	p := &plan.Plan{
-		Name: "contest", Folds: []int{0, 1},
+		Name: "contest", Folds: []plan.Fold{0, 1},
 		Baselines: []plan.Baseline{{Name: "base", Planner: nnunet.ConvPlanner}},
-		Studies:   []plan.Study{{Name: "x", Folds: []int{0}}, {Name: "y", Folds: []int{0}}},
+		Studies:   []plan.Study{{Name: "x", Folds: []plan.Fold{0}}, {Name: "y", Folds: []plan.Fold{0}}},
 		Report:    plan.Report{Against: "base"},
 	}
 	var events []journal.Event
@@ -236,8 +236,8 @@ func TestCasesGiveTheTable(t *testing.T) {
 }
 
 func TestSearchHours(t *testing.T) {
-	d, s := plan.Dataset{Name: "D"}, plan.Study{Name: "x", Folds: []int{0}}
-	fold := func(id, parent string, n int, hours float64) journal.Event {
+	d, s := plan.Dataset{Name: "D"}, plan.Study{Name: "x", Folds: []plan.Fold{0}}
+	fold := func(id, parent string, n plan.Fold, hours float64) journal.Event {
 		f := journal.FoldResult{Fold: n, Cost: journal.Cost{Hours: evaluate.Score(hours)}}
 		return journal.Event{Kind: journal.FoldDone, Dataset: "D", Study: "x", Trial: search.Trial{ID: id, Parent: parent}, Result: &journal.TrialResult{Folds: []journal.FoldResult{f}}}
 	}

@@ -20,11 +20,11 @@ type training struct {
 	kind    RowKind
 	label   string // "nnU-Net default", "hpo incumbent"
 	trial   search.Trial
-	folds   map[int]journal.FoldResult // of the plan's folds
-	result  journal.TrialResult        // of its last event: features, iterations, parameters
-	search  float64                    // hours of an incumbent's whole search; NaN of a baseline
+	folds   map[plan.Fold]journal.FoldResult // of the plan's folds
+	result  journal.TrialResult              // of its last event: features, iterations, parameters
+	search  float64                          // hours of an incumbent's whole search; NaN of a baseline
 	started bool
-	causes  map[int]string // of failed folds that have no result
+	causes  map[plan.Fold]string // of failed folds that have no result
 }
 
 // gather collects a data set's trainings in the plan's order.
@@ -72,7 +72,7 @@ func (t training) short() string {
 // collect reads the events of one training. A fold trained again counts by its
 // last result; folds outside the comparison are left out.
 func (t *training) collect(p *plan.Plan, events []journal.Event, mine func(journal.Event) bool) {
-	t.folds, t.causes = map[int]journal.FoldResult{}, map[int]string{}
+	t.folds, t.causes = map[plan.Fold]journal.FoldResult{}, map[plan.Fold]string{}
 	for _, e := range events {
 		if !mine(e) {
 			continue
@@ -123,8 +123,8 @@ func (t training) each(quantity func(journal.FoldResult) float64) []float64 {
 }
 
 // numbers are the trained folds, ascending.
-func (t training) numbers() []int {
-	var out []int
+func (t training) numbers() []plan.Fold {
+	var out []plan.Fold
 	for fold := range t.folds {
 		out = append(out, fold)
 	}

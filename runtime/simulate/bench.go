@@ -63,7 +63,7 @@ func (p Problem) Budgets() []int {
 
 // Study lays out a study of the problem that may spend a budget.
 func (p Problem) Study(o plan.Optimizer, budget plan.Budget, seed uint64) plan.Study {
-	s := plan.Study{Name: p.Name, Space: p.Space, Optimizer: o, Folds: []int{0}, Seed: seed, Budget: &budget}
+	s := plan.Study{Name: p.Name, Space: p.Space, Optimizer: o, Folds: []plan.Fold{0}, Seed: seed, Budget: &budget}
 	switch o.Kind {
 	case plan.RandomSearch, plan.SuccessiveHalving:
 		s.Optimizer.Trials = plan.Affordable(o.Kind, p.Fidelity, budget)

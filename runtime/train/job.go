@@ -21,7 +21,7 @@ import (
 type Job struct {
 	Version       string               `json:"version"`
 	Name          string               `json:"name"` // for people: "Dataset004_Hippocampus hpo-c3r1 fold 0"
-	Fold          int                  `json:"fold"`
+	Fold          plan.Fold            `json:"fold"`
 	Data          string               `json:"data"`             // folder of the raw data set
 	Cache         string               `json:"cache"`            // folder of preprocessed cases
 	Directory     string               `json:"directory"`        // of this fold's checkpoints and summary

@@ -76,15 +76,11 @@ func (t *trainer) chooseWeights(r *Result) error {
 
 // validateCase predicts one case, writes the segmentation and compares it.
 func (t *trainer) validateCase(ctx context.Context, c *dataset.Case, raw dataset.RawCase) (evaluate.CaseMetrics, error) {
-	var axes []int // a network that saw no mirrored patch is asked about none
-	if t.job.Training.Mirroring && t.job.Training.Augmentation != "none" {
-		axes = []int{0, 1, 2}[3-t.network.Architecture.Dim:]
+	m := predict.Model{
+		Dataset: t.job.Description, Settings: t.job.Settings, Configuration: t.job.Configuration,
+		Networks: []predict.Network{t.executor}, Mirror: t.job.mirror(),
 	}
-	logits, err := predict.Case(ctx, t.executor, c.Data, c.Channels, c.Shape, predict.Options{
-		Patch:   t.job.Configuration.Patch3(),
-		Classes: t.network.Architecture.Classes,
-		Mirror:  axes,
-	})
+	logits, err := m.Case(ctx, c)
 	if errors.Is(err, predict.ErrNotFinite) {
 		err = fmt.Errorf("%w (%w)", ErrDiverged, err)
 	}
@@ -106,9 +102,9 @@ func (t *trainer) validateCase(ctx context.Context, c *dataset.Case, raw dataset
 	if err != nil {
 		return evaluate.CaseMetrics{}, err
 	}
-	m, err := evaluate.CompareVolumes(*reference, *labels, t.job.Description.Labels, t.job.Description.Ignore)
-	m.Reference, m.Prediction = raw.Label, path
-	return m, err
+	metrics, err := evaluate.CompareVolumes(*reference, *labels, t.job.Description.Labels, t.job.Description.Ignore)
+	metrics.Reference, metrics.Prediction = raw.Label, path
+	return metrics, err
 }
 
 // summarise writes nnU-Net's summary.json and fills in the means.

@@ -1,0 +1,37 @@
+package train
+
+import (
+	"fmt"
+
+	"runspec/compiler/nnunet"
+	"runspec/compiler/unet"
+	"runspec/runtime/engine"
+	"runspec/runtime/engine/cpu"
+)
+
+// NewPredictor makes a configuration's network with trained parameters, ready
+// to predict: an executor whose Predict answers patches of the configuration's
+// size. Only parameters and buffers of the state count. Threads change no
+// result; 0 means all there are.
+func NewPredictor(c nnunet.Configuration, s engine.State, threads int) (engine.Executor, error) {
+	n, err := unet.Build(c.Architecture)
+	if err != nil {
+		return nil, fmt.Errorf("network of %s: %w", c.Name, err)
+	}
+	p, err := Build(n, GraphOptions{
+		Batch: 1, Patch: c.Patch3(),
+		Loss: engine.Loss{Kind: engine.CE}, Optimizer: engine.Optimizer{Kind: engine.SGD}, // neither is used
+	})
+	if err != nil {
+		return nil, fmt.Errorf("network of %s: %w", c.Name, err)
+	}
+	e, err := cpu.New(p, cpu.Options{Threads: threads})
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Restore(engine.State{Parameters: s.Parameters, Buffers: s.Buffers}); err != nil {
+		e.Close()
+		return nil, fmt.Errorf("parameters of %s: %w", c.Name, err)
+	}
+	return e, nil
+}

@@ -1,0 +1,430 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"runspec/compiler/nnunet"
+	"runspec/runtime/dataset"
+	"runspec/runtime/evaluate"
+	"runspec/runtime/exchange"
+	"runspec/runtime/predict"
+	"runspec/runtime/train"
+	"runspec/runtime/volume"
+)
+
+// prediction is what `nnunet predict` is asked for.
+type prediction struct {
+	models, input []string
+	chosen
+	step          float64
+	noMirroring   bool
+	probabilities bool
+	resume        bool
+	post          string
+	threads       int
+}
+
+func (f *flags) predictCommand() *cobra.Command {
+	var p prediction
+	cmd := &cobra.Command{
+		Use:   "predict --model DIR | --run DIR --trial ID --input DIR|FILES --out DIR",
+		Short: "Predict cases with a model folder of nnU-Net's, or with a trial's networks",
+		Long: `predict segments the cases of a folder, or of image files: CASE_0000.nii.gz and so
+on, or CASE.nii.gz. The logits of a model's folds are averaged; of several models
+(--model A,B) the probabilities are. Nothing that is there is overwritten, unless
+--continue passes it over.`,
+		Example: `  runspec nnunet predict --model Dataset004/nnUNetTrainer__nnUNetPlans__3d_fullres --input images --out predictions
+  runspec nnunet predict --run runs/hippocampus-laptop --trial nnunet/Conv --input images --out predictions`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p.threads = f.options.Threads
+			return p.execute(cmd)
+		},
+	}
+	flag := cmd.Flags()
+	flag.StringSliceVar(&p.models, "model", nil, "model folders of nnU-Net's layout")
+	flag.StringVar(&p.run, "run", "", "run directory")
+	flag.StringVar(&p.trial, "trial", "", "trial, or baseline, as `runspec show` names it")
+	flag.StringSliceVar(&p.input, "input", nil, "folder of images, or image files")
+	flag.StringVar(&p.out, "out", "", "folder of the predictions")
+	flag.StringSliceVar(&p.folds, "folds", nil, "folds, such as 0,1 or all (default those that are there)")
+	flag.StringVar(&p.checkpoint, "checkpoint", "", "final or best (default final; of a trial the one that was validated)")
+	flag.Float64Var(&p.step, "step", 0.5, "largest distance of windows, relative to the patch")
+	flag.BoolVar(&p.noMirroring, "no-mirroring", false, "predict without mirrored inputs: faster, and a little worse")
+	flag.BoolVar(&p.probabilities, "save-probabilities", false, "keep probabilities too: CASE.npz, and their grid as CASE.json")
+	flag.BoolVar(&p.resume, "continue", false, "pass over cases that are there")
+	flag.StringVar(&p.post, "postprocessing", "", "postprocessing.json to apply")
+	requireFlags(cmd, "input", "out")
+	return cmd
+}
+
+// open makes the models; close frees them.
+func (p *prediction) open(cmd *cobra.Command) (models []predict.Model, close func(), err error) {
+	var closers []func()
+	close = func() {
+		for _, c := range closers {
+			c()
+		}
+	}
+	sets, err := p.trained(cmd)
+	if err != nil {
+		return nil, close, err
+	}
+	for _, set := range sets {
+		m, done, err := train.NewModel(set, p.threads)
+		if err != nil {
+			close()
+			return nil, close, err
+		}
+		closers = append(closers, done)
+		m.Step = p.step
+		if p.noMirroring {
+			m.Mirror = nil
+		}
+		models = append(models, m)
+	}
+	return models, close, nil
+}
+
+// trained reads each model's trainings.
+func (p *prediction) trained(cmd *cobra.Command) (sets [][]train.Trained, err error) {
+	switch {
+	case len(p.models) > 0 && p.run == "" && p.trial == "":
+	case len(p.models) == 0 && p.run != "" && p.trial != "":
+		folders, _, err := p.folders()
+		if err != nil {
+			return nil, err
+		}
+		var set []train.Trained
+		for _, dir := range folders {
+			one, err := train.ReadTrained(dir, p.checkpoint)
+			if err != nil {
+				return nil, err
+			}
+			set = append(set, one)
+		}
+		return [][]train.Trained{set}, nil
+	default:
+		return nil, errors.New("name the networks: --model DIR, or --run DIR with --trial ID")
+	}
+	for _, dir := range p.models {
+		m, err := exchange.ReadModel(dir, exchange.ReadOptions{Folds: p.folds, Checkpoint: p.checkpoint})
+		if err != nil {
+			return nil, err
+		}
+		for _, field := range m.Plans.Unknown {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s is not known and was passed over\n", filepath.Join(dir, "plans.json"), field)
+		}
+		set, err := m.Trained()
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, set)
+	}
+	return sets, nil
+}
+
+func (p *prediction) execute(cmd *cobra.Command) error {
+	models, close, err := p.open(cmd)
+	if err != nil {
+		return err
+	}
+	defer close()
+	var steps []evaluate.Step
+	if p.post != "" {
+		if steps, err = evaluate.ReadPostprocessing(p.post); err != nil {
+			return err
+		}
+	}
+	cases, err := dataset.Inputs(p.input, models[0].Dataset)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(p.out, 0o755); err != nil {
+		return err
+	}
+	for i, c := range cases {
+		path := filepath.Join(p.out, c.ID+models[0].Dataset.FileEnding)
+		if _, err := os.Stat(path); err == nil {
+			if p.resume {
+				continue
+			}
+			return fmt.Errorf("%s is there already; choose another folder, or --continue to pass over what is there", path)
+		}
+		if err := p.one(cmd, models, c, path, steps); err != nil {
+			return fmt.Errorf("case %s: %w", c.ID, err)
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d: %s\n", i+1, len(cases), path)
+	}
+	return nil
+}
+
+// one predicts a case. Its segmentation is written last: where it is, all is.
+func (p *prediction) one(cmd *cobra.Command, models []predict.Model, c dataset.RawCase, path string, steps []evaluate.Step) error {
+	ctx := cmd.Context()
+	var labels *volume.Labels
+	if len(models) == 1 && !p.probabilities {
+		var err error
+		if labels, err = models[0].Labels(ctx, c); err != nil {
+			return err
+		}
+	} else {
+		var all []predict.Probabilities
+		for _, m := range models {
+			one, err := m.Probabilities(ctx, c)
+			if err != nil {
+				return err
+			}
+			all = append(all, one)
+		}
+		mean, err := predict.Average(all)
+		if err != nil {
+			return err
+		}
+		if p.probabilities {
+			if err := mean.Write(strings.TrimSuffix(path, models[0].Dataset.FileEnding)); err != nil {
+				return err
+			}
+		}
+		if labels, err = mean.Labels(models[0].Dataset); err != nil {
+			return err
+		}
+	}
+	return writeLabels(path, *labels, steps)
+}
+
+// writeLabels applies post-processing and writes a segmentation.
+func writeLabels(path string, l volume.Labels, steps []evaluate.Step) error {
+	for _, s := range steps {
+		l = s.Apply(l)
+	}
+	return volume.WriteLabels(path, &l)
+}
+
+func ensembleCommand() *cobra.Command {
+	var input []string
+	var out, datasetFile string
+	cmd := &cobra.Command{
+		Use:     "ensemble --input DIR,DIR --out DIR --dataset-json FILE",
+		Short:   "Average the probabilities that predict kept, and decide anew",
+		Example: "  runspec nnunet ensemble --input fullres,lowres --dataset-json dataset.json --out ensemble",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := readAs(datasetFile, nnunet.ReadDataset)
+			if err != nil {
+				return err
+			}
+			if len(input) < 2 {
+				return errors.New("an ensemble is of two folders of probabilities at least: --input DIR,DIR")
+			}
+			names, err := evaluate.Files(input[0], ".npz")
+			if err != nil {
+				return fmt.Errorf("%w; predict with --save-probabilities", err)
+			}
+			for _, name := range names {
+				stem := strings.TrimSuffix(name, ".npz")
+				var all []predict.Probabilities
+				for _, dir := range input {
+					one, err := predict.ReadProbabilities(filepath.Join(dir, stem), d.FileEnding)
+					if err != nil {
+						return err
+					}
+					all = append(all, one)
+				}
+				mean, err := predict.Average(all)
+				if err != nil {
+					return fmt.Errorf("case %s: %w", stem, err)
+				}
+				labels, err := mean.Labels(d)
+				if err != nil {
+					return fmt.Errorf("case %s: %w", stem, err)
+				}
+				if err := os.MkdirAll(out, 0o755); err != nil {
+					return err
+				}
+				if err := volume.WriteLabels(filepath.Join(out, stem+d.FileEnding), labels); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringSliceVar(&input, "input", nil, "folders of CASE.npz")
+	cmd.Flags().StringVar(&out, "out", "", "folder of the segmentations")
+	cmd.Flags().StringVar(&datasetFile, "dataset-json", "", "nnU-Net's dataset.json")
+	requireFlags(cmd, "input", "out", "dataset-json")
+	return cmd
+}
+
+// judged is how segmentations are compared with references.
+type judged struct {
+	predictions, references, dataset, regions string
+	labels                                    []int
+	ignore                                    int
+	chill                                     bool
+}
+
+func (j *judged) bind(cmd *cobra.Command) {
+	flag := cmd.Flags()
+	flag.StringVar(&j.predictions, "pred", "", "folder of segmentations")
+	flag.StringVar(&j.references, "ref", "", "folder of references, with the same names")
+	flag.StringVar(&j.dataset, "dataset-json", "", "nnU-Net's dataset.json, whose labels and regions count")
+	flag.IntSliceVar(&j.labels, "labels", nil, "labels, such as 1,2")
+	flag.StringVar(&j.regions, "regions", "", "regions, such as 1,2,3;2,3;3")
+	flag.IntVar(&j.ignore, "ignore", 0, "label of the references that counts nowhere")
+	flag.BoolVar(&j.chill, "chill", false, "pass over references without a prediction")
+	requireFlags(cmd, "pred", "ref")
+	cmd.MarkFlagsOneRequired("dataset-json", "labels", "regions")
+	cmd.MarkFlagsMutuallyExclusive("dataset-json", "labels", "regions")
+}
+
+// options say what is compared.
+func (j *judged) options(cmd *cobra.Command, threads int) (evaluate.FolderOptions, error) {
+	o := evaluate.FolderOptions{Ignore: j.ignore, Chill: j.chill, Workers: threads,
+		Warn: func(what string) { fmt.Fprintln(cmd.ErrOrStderr(), "warning:", what) }}
+	if j.dataset != "" {
+		d, err := readAs(j.dataset, nnunet.ReadDataset)
+		o.Labels, o.Ending = d.Labels, d.FileEnding
+		if j.ignore == 0 {
+			o.Ignore = d.Ignore
+		}
+		return o, err
+	}
+	o.Labels = []nnunet.Label{{Name: "background", Values: []int{0}}}
+	for _, v := range j.labels {
+		o.Labels = append(o.Labels, nnunet.Label{Name: strconv.Itoa(v), Values: []int{v}})
+	}
+	for _, text := range strings.FieldsFunc(j.regions, func(r rune) bool { return r == ';' }) {
+		var l nnunet.Label
+		for _, part := range strings.Split(text, ",") {
+			v, err := strconv.Atoi(strings.TrimSpace(part))
+			if err != nil {
+				return o, fmt.Errorf("--regions %q: %q is no label; write regions such as 1,2,3;2,3;3", j.regions, part)
+			}
+			l.Values = append(l.Values, v)
+		}
+		l.Name = strings.TrimSpace(text)
+		o.Labels = append(o.Labels, l)
+	}
+	return o, nil
+}
+
+func (f *flags) evaluateCommand() *cobra.Command {
+	var j judged
+	var out string
+	cmd := &cobra.Command{
+		Use:   "evaluate --pred DIR --ref DIR --dataset-json FILE | --labels LIST | --regions LIST",
+		Short: "Compare segmentations with references: Dice, IoU and counts, as nnU-Net's summary.json",
+		Example: `  runspec nnunet evaluate --pred predictions --ref labelsTr --dataset-json dataset.json --out summary.json
+  runspec nnunet evaluate --pred predictions --ref labelsTr --labels 1,2 --chill`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := j.options(cmd, f.options.Threads)
+			if err != nil {
+				return err
+			}
+			s, err := evaluate.Folder(cmd.Context(), j.references, j.predictions, o)
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				if err := s.Write(out); err != nil {
+					return err
+				}
+			}
+			return s.WriteTable(cmd.OutOrStdout(), o.Labels)
+		},
+	}
+	j.bind(cmd)
+	cmd.Flags().StringVar(&out, "out", "", "file to write nnU-Net's summary.json to")
+	return cmd
+}
+
+func (f *flags) postprocessCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "postprocess determine|apply",
+		Short: "Find out whether keeping the largest component helps, and do it",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(f.determineCommand(), applyCommand())
+	return cmd
+}
+
+func (f *flags) determineCommand() *cobra.Command {
+	var j judged
+	var out string
+	cmd := &cobra.Command{
+		Use:   "determine --pred DIR --ref DIR --dataset-json FILE --out postprocessing.json",
+		Short: "Choose the steps that raise the mean Dice of a validation folder",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := j.options(cmd, f.options.Threads)
+			if err != nil {
+				return err
+			}
+			pairs, err := evaluate.Pairs(j.references, j.predictions, o)
+			if err != nil {
+				return err
+			}
+			p, err := evaluate.DeterminePostprocessing(pairs, o.Labels, o.Ignore)
+			if err != nil {
+				return err
+			}
+			for _, s := range p.Steps {
+				fmt.Fprintf(cmd.OutOrStdout(), "keep the largest component of %v\n", s.Values)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "foreground Dice %.4f, afterwards %.4f\n", p.Before.ForegroundMean.Dice, p.After.ForegroundMean.Dice)
+			return p.Write(out)
+		},
+	}
+	j.bind(cmd)
+	cmd.Flags().StringVar(&out, "out", "", "postprocessing.json, as nnU-Net writes it")
+	requireFlags(cmd, "out")
+	return cmd
+}
+
+func applyCommand() *cobra.Command {
+	var from, post, out string
+	cmd := &cobra.Command{
+		Use:   "apply --pred DIR --postprocessing FILE --out DIR",
+		Short: "Apply steps to a folder of segmentations",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			steps, err := evaluate.ReadPostprocessing(post)
+			if err != nil {
+				return err
+			}
+			names, err := evaluate.Files(from, "")
+			if err != nil {
+				return err
+			}
+			if err := os.MkdirAll(out, 0o755); err != nil {
+				return err
+			}
+			for _, name := range slices.Sorted(slices.Values(names)) {
+				l, err := volume.ReadLabels(filepath.Join(from, name))
+				if err != nil {
+					return err
+				}
+				if err := writeLabels(filepath.Join(out, name), *l, steps); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&from, "pred", "", "folder of segmentations")
+	cmd.Flags().StringVar(&post, "postprocessing", "", "postprocessing.json")
+	cmd.Flags().StringVar(&out, "out", "", "folder of the results")
+	requireFlags(cmd, "pred", "postprocessing", "out")
+	return cmd
+}
