@@ -24,7 +24,7 @@ func imported(p *plan.Plan, d plan.Dataset, events []journal.Event) []training {
 		last := 0
 		for _, e := range events {
 			if e.Kind == journal.Import && e.Dataset == d.Name && e.Imported.Name == name {
-				last, t.label = e.Sequence, name+", from "+e.Imported.Source
+				last, t.source = e.Sequence, e.Imported.Source
 			}
 		}
 		t.collect(p, events, func(e journal.Event) bool { return e.Sequence == last && last > 0 })

@@ -19,6 +19,7 @@ type training struct {
 	id      string
 	kind    RowKind
 	label   string // "nnU-Net default", "hpo incumbent"
+	source  string // of an outside result
 	trial   search.Trial
 	folds   map[plan.Fold]journal.FoldResult // of the plan's folds
 	result  journal.TrialResult              // of its last event: features, iterations, parameters
@@ -98,7 +99,7 @@ func (t *training) collect(p *plan.Plan, events []journal.Event, mine func(journ
 func (t training) name() string {
 	switch {
 	case t.kind == Imported:
-		return "Imported: " + t.label
+		return "Imported: " + t.label + ", from " + t.source
 	case len(t.folds) > 0 && t.result.Features > 0:
 		return fmt.Sprintf("%s, %d features, %d iterations", t.label, t.result.Features, t.result.Iterations)
 	case len(t.folds) > 0:
