@@ -11,7 +11,6 @@ import (
 	"runspec/compiler/plan"
 	"runspec/runtime/dataset"
 	"runspec/runtime/durable"
-	"runspec/runtime/train"
 )
 
 // prepared is a data set ready for training.
@@ -86,11 +85,7 @@ func open(ctx context.Context, s plan.Source, name string, offline bool, o Optio
 	if err != nil {
 		return nil, err
 	}
-	raw, err := dataset.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	return raw, train.CheckLabels(raw.Description)
+	return dataset.Open(dir)
 }
 
 // examine reads what a plan may say of a data set. The fingerprint is extracted,

@@ -36,6 +36,7 @@ type Loss struct {
 	Kind      LossKind
 	BatchDice bool
 	Ignore    int16     // label that counts nowhere; 0: none
+	Regions   [][]int16 // labels of each output, for data sets with regions; nil: outputs are classes
 	Weights   []float64 // per output, full resolution first; an output of weight 0 gets no gradient at all
 }
 

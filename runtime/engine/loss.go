@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 )
@@ -17,6 +18,21 @@ type Objective struct {
 	Kind      LossKind
 	BatchDice bool
 	Ignore    int16
+	Regions   [][]int16 // labels of each output behind a sigmoid; nil: exclusive classes
+}
+
+// FirstClass is the first output that the Dice counts: classes leave the
+// background out, regions have none.
+func (o Objective) FirstClass() int {
+	if len(o.Regions) > 0 {
+		return 0
+	}
+	return 1
+}
+
+// Within says whether an output's region has a label.
+func (o Objective) Within(output, label int) bool {
+	return slices.Contains(o.Regions[output], int16(label))
 }
 
 // Dice says whether the soft Dice of the foreground classes is a term.
@@ -44,7 +60,8 @@ func (o Objective) Rows(n int) int {
 // First, for each row and class, the sums over voxels that are not ignored of
 // p*y, p and y, where p is the softmax and y the label's indicator (zero
 // without a Dice term); then the summed cross-entropy, the number of voxels
-// it counts, and for TopK the smallest cross-entropy among the chosen voxels
+// it counts (with regions the binary cross-entropy, summed over the outputs, and
+// the number that its mean divides by), and for TopK the smallest cross-entropy among the chosen voxels
 // and how many voxels with just that value were chosen, first in C order.
 type LossStatistics struct {
 	final

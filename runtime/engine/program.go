@@ -63,7 +63,8 @@ func (p *Program) CheckBatch(b Batch) error {
 			return fmt.Errorf("%d labels for output %d, which has %d voxels", len(labels), i, want)
 		}
 		for _, l := range labels {
-			if ignored := p.Loss.Ignore != 0 && l == p.Loss.Ignore; !ignored && (l < 0 || int(l) >= p.Classes) {
+			ignored := p.Loss.Ignore != 0 && l == p.Loss.Ignore
+			if tooLarge := len(p.Loss.Regions) == 0 && int(l) >= p.Classes; !ignored && (l < 0 || tooLarge) {
 				return fmt.Errorf("label %d for output %d: labels run from 0 to %d", l, i, p.Classes-1)
 			}
 		}

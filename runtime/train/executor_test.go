@@ -57,6 +57,21 @@ var small = []struct {
 		optimizer: engine.Optimizer{Kind: engine.AdamW, WeightDecay: 1e-2, AMSGrad: true},
 	},
 	{
+		name: "plain instance leaky regions",
+		arch: unet.Architecture{
+			Dim: 3, InputChannels: 1, Classes: 3, Encoder: unet.Plain,
+			Stages: []unet.Stage{
+				{Features: 4, Blocks: 1, Kernel: [3]int{3, 3, 3}, Stride: [3]int{1, 1, 1}},
+				{Features: 8, Blocks: 1, Kernel: [3]int{3, 3, 3}, Stride: [3]int{2, 2, 2}},
+				{Features: 8, Blocks: 1, Kernel: [3]int{3, 3, 3}, Stride: [3]int{2, 2, 2}},
+			},
+			DecoderBlocks: []int{1, 1}, Norm: unet.InstanceNorm, Activation: unet.LeakyReLU,
+		},
+		patch:     [3]int{8, 8, 8},
+		loss:      engine.Loss{Kind: engine.DiceCE, Ignore: 3, Regions: [][]int16{{1, 2}, {2}, {0, 1}}},
+		optimizer: engine.Optimizer{Kind: engine.SGD, Momentum: 0.9, Clip: 12},
+	},
+	{
 		name: "plain instance gelu topk",
 		arch: unet.Architecture{
 			Dim: 2, InputChannels: 1, Classes: 2, Encoder: unet.Plain,

@@ -91,7 +91,12 @@ func checkLoss(n unet.Network, l engine.Loss) error {
 	if len(l.Weights) != len(n.Outputs) {
 		return fmt.Errorf("%d loss weights for %d outputs", len(l.Weights), len(n.Outputs))
 	}
-	if classes := n.Architecture.Classes; classes < 2 {
+	switch classes := n.Architecture.Classes; {
+	case len(l.Regions) > 0 && l.Kind == engine.TopK:
+		return fmt.Errorf("%s ranks voxels by the cross-entropy of exclusive classes, and the data set has regions; choose another loss", l.Kind)
+	case len(l.Regions) > 0 && len(l.Regions) != classes:
+		return fmt.Errorf("%d regions for %d outputs", len(l.Regions), classes)
+	case len(l.Regions) == 0 && classes < 2:
 		return fmt.Errorf("a loss over %d classes: background and at least one label are needed", classes)
 	}
 	for _, weight := range l.Weights {
@@ -143,7 +148,7 @@ func (w *walk) graph() (engine.Graph, error) {
 func (w *walk) outputs() engine.Outputs {
 	var out engine.Outputs
 	loss := w.program.Loss
-	objective := engine.Objective{Kind: loss.Kind, BatchDice: loss.BatchDice, Ignore: loss.Ignore}
+	objective := engine.Objective{Kind: loss.Kind, BatchDice: loss.BatchDice, Ignore: loss.Ignore, Regions: loss.Regions}
 	for i, block := range w.network.Outputs {
 		logits := w.values[block]
 		out.Logits = append(out.Logits, logits)

@@ -2,6 +2,7 @@ package train
 
 import (
 	"math"
+	"slices"
 
 	"runspec/runtime/evaluate"
 )
@@ -9,18 +10,23 @@ import (
 // overlap counts voxels of each foreground class over a validation epoch:
 // nnU-Net's online evaluation ("pseudo-Dice"), on patches, not on cases.
 type overlap struct {
-	ignore                                     int16 // label that counts nowhere; 0: none
+	ignore                                     int16     // label that counts nowhere; 0: none
+	regions                                    [][]int16 // labels of each output; nil: outputs are classes
 	truePositive, falsePositive, falseNegative []int64
 }
 
-func newOverlap(classes, ignore int) *overlap {
-	return &overlap{int16(ignore), make([]int64, classes), make([]int64, classes), make([]int64, classes)}
+func newOverlap(classes, ignore int, regions [][]int16) *overlap {
+	return &overlap{int16(ignore), regions, make([]int64, classes), make([]int64, classes), make([]int64, classes)}
 }
 
 // add compares the arg-max of logits (V, K) with labels (V); ties go to the
 // lowest class. Labels below 0 are background, as the loader writes them.
 func (o *overlap) add(logits []float32, labels []int16) {
 	k := len(logits) / len(labels)
+	if o.regions != nil {
+		o.addRegions(logits, labels, k)
+		return
+	}
 	for v, want := range labels {
 		if o.ignore != 0 && want == o.ignore {
 			continue
@@ -42,11 +48,34 @@ func (o *overlap) add(logits []float32, labels []int16) {
 	}
 }
 
+// addRegions counts every output by itself: it says yes where its logit is above 0.
+func (o *overlap) addRegions(logits []float32, labels []int16, k int) {
+	for v, want := range labels {
+		if o.ignore != 0 && want == o.ignore {
+			continue
+		}
+		for c, values := range o.regions {
+			got, is := logits[v*k+c] > 0, slices.Contains(values, want)
+			switch {
+			case got && is:
+				o.truePositive[c]++
+			case got:
+				o.falsePositive[c]++
+			case is:
+				o.falseNegative[c]++
+			}
+		}
+	}
+}
+
 // dice returns 2tp/(2tp+fp+fn) of each foreground class, missing where the
 // class occurs nowhere, and the mean of those that are there.
 func (o *overlap) dice() (perClass []evaluate.Score, mean evaluate.Score) {
-	sum, n := 0.0, 0
-	for c := 1; c < len(o.truePositive); c++ {
+	sum, n, first := 0.0, 0, 1
+	if o.regions != nil {
+		first = 0
+	}
+	for c := first; c < len(o.truePositive); c++ {
 		tp := float64(2 * o.truePositive[c])
 		d := tp / (tp + float64(o.falsePositive[c]+o.falseNegative[c]))
 		perClass = append(perClass, evaluate.Score(d))

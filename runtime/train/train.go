@@ -72,9 +72,6 @@ func Run(ctx context.Context, job Job, data Data, tell func(Epoch)) (Result, err
 }
 
 func newTrainer(job Job, data Data) (*trainer, error) {
-	if err := CheckLabels(job.Description); err != nil {
-		return nil, err
-	}
 	n, err := unet.Build(job.Configuration.Architecture)
 	if err != nil {
 		return nil, err
@@ -97,12 +94,20 @@ func newTrainer(job Job, data Data) (*trainer, error) {
 	return t, err
 }
 
-// CheckLabels refuses label sets that are not trained yet.
-func CheckLabels(d nnunet.Dataset) error {
-	if d.HasRegions() {
-		return fmt.Errorf("dataset.json of %s has regions (a label with several values), which are not trained yet; give each label one value of its own", d.Name)
+// regions are the labels of each of a data set's outputs, or nil where its outputs
+// are exclusive classes.
+func regions(d nnunet.Dataset) (out [][]int16) {
+	if !d.HasRegions() {
+		return nil
 	}
-	return nil
+	for _, l := range d.Foreground() {
+		var values []int16
+		for _, v := range l.Values {
+			values = append(values, int16(v))
+		}
+		out = append(out, values)
+	}
+	return out
 }
 
 func (t *trainer) graphOptions() GraphOptions {
@@ -115,6 +120,7 @@ func (t *trainer) graphOptions() GraphOptions {
 			Kind:      engine.LossKind(h.LossFunction),
 			BatchDice: c.BatchDice,
 			Ignore:    int16(t.job.Description.Ignore),
+			Regions:   regions(t.job.Description),
 			Weights:   t.network.DeepSupervisionWeights(),
 		},
 		Optimizer: engine.Optimizer{
@@ -217,7 +223,7 @@ func diverged(err error) error {
 // pseudo-Dice over all their voxels.
 func (t *trainer) monitor(ctx context.Context, e *Epoch) error {
 	n, sum := t.job.Training.ValidationIterations, 0.0
-	o := newOverlap(t.network.Architecture.Classes, t.job.Description.Ignore)
+	o := newOverlap(t.network.Architecture.Classes, t.job.Description.Ignore, regions(t.job.Description))
 	err := t.each(ctx, t.validation, e.Epoch*n, n, func(b engine.Batch) error {
 		loss, logits, err := t.executor.Evaluate(b)
 		if err != nil {

@@ -38,7 +38,7 @@ func (p *pass) objective(o engine.Objective, n engine.Node, value int, weight fl
 	s := p.shape(logits)
 	k := &kernel.Loss{
 		Samples: s[0], Voxels: s[1] * s[2] * s[3], Classes: s[4],
-		CrossEntropy: o.Entropy(), Dice: o.Dice(), BatchDice: o.BatchDice, Ignore: int(o.Ignore),
+		CrossEntropy: o.Entropy(), Dice: o.Dice(), BatchDice: o.BatchDice, Ignore: int(o.Ignore), Regions: o.Regions,
 	}
 	if o.Kind == engine.TopK {
 		k.TopK = engine.TopKPercent / 100.0

@@ -19,7 +19,7 @@ func (c *call) statistics(o engine.Objective) {
 		if o.Ignored(int(label)) {
 			continue
 		}
-		p, entropy := softmax(logits[v*k:][:k], int(label))
+		p, entropy := probabilities(o, logits[v*k:][:k], int(label))
 		entropies[v] = entropy
 		tail[0] += entropy
 		tail[1]++
@@ -28,7 +28,7 @@ func (c *call) statistics(o engine.Objective) {
 		}
 		for class, q := range p {
 			sums := c.out[(v/each*k+class)*3:]
-			y := indicator(class, label)
+			y := truth(o, class, label)
 			sums[0] += q * y
 			sums[1] += q
 			sums[2] += y
@@ -37,6 +37,33 @@ func (c *call) statistics(o engine.Objective) {
 	if o.Kind == engine.TopK {
 		topK(entropies, tail)
 	}
+	if len(o.Regions) > 0 && o.Ignore == 0 { // a mean over outputs too
+		tail[1] *= float64(k)
+	}
+}
+
+// probabilities gives those of one voxel's outputs, classes or regions, and its
+// cross-entropy.
+func probabilities(o engine.Objective, z []float64, label int) (p []float64, entropy float64) {
+	if len(o.Regions) == 0 {
+		return softmax(z, label)
+	}
+	for i, v := range z {
+		p = append(p, 1/(1+math.Exp(-v)))
+		entropy += math.Log1p(math.Exp(-math.Abs(v))) + max(v, 0) - v*truth(o, i, float64(label))
+	}
+	return p, entropy
+}
+
+// truth is 1 where a voxel of the label belongs to the output.
+func truth(o engine.Objective, output int, label float64) float64 {
+	if len(o.Regions) == 0 {
+		return indicator(output, label)
+	}
+	if o.Within(output, int(label)) {
+		return 1
+	}
+	return 0
 }
 
 // topK makes tail the sum and the number of the largest entropies, the
@@ -85,9 +112,9 @@ func value(o engine.Objective, s []float64, shape []int) float64 {
 	if o.Dice() {
 		rows, k := o.Rows(shape[0]), shape[4]
 		for row := range rows {
-			for class := 1; class < k; class++ {
+			for class := o.FirstClass(); class < k; class++ {
 				t := s[(row*k+class)*3:]
-				loss -= ratio(t) / float64(rows*(k-1))
+				loss -= ratio(t) / float64(rows*(k-o.FirstClass()))
 			}
 		}
 	}
@@ -115,7 +142,7 @@ func (c *call) lossGradient(o engine.Objective) {
 		taken := o.Entropy()
 		p, entropy := make([]float64, k), 0.0
 		if !o.Ignored(int(label)) {
-			p, entropy = softmax(logits[v*k:][:k], int(label))
+			p, entropy = probabilities(o, logits[v*k:][:k], int(label))
 		}
 		if o.Kind == engine.TopK {
 			taken = entropy > tail[2]
@@ -129,15 +156,18 @@ func (c *call) lossGradient(o engine.Objective) {
 		}
 		g := make([]float64, k)
 		mean := 0.0
-		for class := 1; class < k && o.Dice(); class++ {
+		for class := o.FirstClass(); class < k && o.Dice(); class++ {
 			t := s[(v/each*k+class)*3:]
-			g[class] = -(2*indicator(class, label) - ratio(t)) / (t[1] + t[2] + engine.DiceSmooth) / float64(rows*(k-1))
+			g[class] = -(2*truth(o, class, label) - ratio(t)) / (t[1] + t[2] + engine.DiceSmooth) / float64(rows*(k-o.FirstClass()))
 			mean += g[class] * p[class]
 		}
 		for class := range k {
 			d := p[class] * (g[class] - mean)
+			if len(o.Regions) > 0 {
+				d = p[class] * (1 - p[class]) * g[class] // a sigmoid's
+			}
 			if taken && tail[1] > 0 {
-				d += (p[class] - indicator(class, label)) / tail[1]
+				d += (p[class] - truth(o, class, label)) / tail[1]
 			}
 			c.out[v*k+class] = dy * d
 		}

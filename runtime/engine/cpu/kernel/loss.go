@@ -16,6 +16,10 @@ type Loss struct {
 	Dice         bool    // minus the soft Dice of the classes but 0, smoothed by 1e-5
 	BatchDice    bool    // Dice sums run over the samples too
 	Ignore       int     // voxels of this label do not count; 0 or less: no such label
+
+	// Regions are the labels of each output; nil: outputs are exclusive classes.
+	// With regions all terms are of sigmoids, none of TopK.
+	Regions [][]int16
 }
 
 const (
@@ -33,6 +37,9 @@ func (l *Loss) LabelsLen() int { return l.Samples * l.Voxels }
 func (l *Loss) Compute(p *Pool, logits []float32, labels []int16, weight float64, dlogits []float32) (float64, error) {
 	mustLen("logits", len(logits), l.LogitsLen())
 	mustLen("labels", len(labels), l.LabelsLen())
+	if len(l.Regions) > 0 {
+		return l.regions(p, logits, labels, weight, dlogits), nil
+	}
 	s := l.softmax(p, logits, labels)
 	if s.counted < 0 {
 		return 0, l.badLabel(labels)
