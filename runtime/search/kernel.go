@@ -2,6 +2,7 @@ package search
 
 import (
 	"encoding/binary"
+	"hash/fnv"
 	"math"
 	"slices"
 
@@ -44,10 +45,22 @@ func (e encoder) encode(c space.Configuration, fidelity float64) coordinates {
 		case e.numeric[d]:
 			x = append(x, p.Place(v))
 		default:
-			x = append(x, float64(slices.Index(p.Options(), v)))
+			x = append(x, choice(p, v))
 		}
 	}
 	return append(x, fidelity)
+}
+
+// choice numbers a choice. A value that no list holds, such as a derivation, gets
+// a number of its own out of its text: a surrogate then knows which are equal,
+// and not yet which are alike.
+func choice(p space.Parameter, v space.Value) float64 {
+	if i := slices.Index(p.Options(), v); i >= 0 {
+		return float64(i)
+	}
+	h := fnv.New64a()
+	h.Write([]byte(v.String()))
+	return float64(1<<20 + h.Sum64()>>12) // exact in a float64, and beyond any index
 }
 
 // name names a configuration by its coordinates, which is much cheaper than its
