@@ -39,6 +39,9 @@ func prepare(ctx context.Context, p *plan.Plan, d plan.Dataset, o Options) (*pre
 	if err != nil {
 		return nil, err
 	}
+	if err := checkRegions(p, raw.Description); err != nil {
+		return nil, err
+	}
 	for _, fold := range p.Folds {
 		if _, err := dataset.NewFold(len(raw.Cases), fold); err != nil {
 			return nil, err
