@@ -52,6 +52,7 @@ func Shared(t testing.TB, path string) string {
 	if _, err := os.Stat(p); err != nil {
 		t.Skipf("../shared/%s is not here; this test compares with it", path)
 	}
+	record(path)
 	return p
 }
 
@@ -67,11 +68,27 @@ func Path(t testing.TB, path string) string {
 	} {
 		p := filepath.Join(dir, filepath.FromSlash(path))
 		if _, err := os.Stat(p); err == nil {
+			record("reference/nnunet/" + path)
 			return p
 		}
 	}
 	t.Skipf("reference/nnunet/%s is neither in ../shared nor in testdata", path)
 	return ""
+}
+
+// record adds a path below shared to the file that RUNSPEC_GOLDEN names, from which
+// .ci/golden counts what was compared with.
+func record(path string) {
+	name := os.Getenv("RUNSPEC_GOLDEN")
+	if name == "" {
+		return
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return // a count is missing, no comparison
+	}
+	defer f.Close()
+	fmt.Fprintln(f, path)
 }
 
 // JSON decodes reference/nnunet/<path> into v. NaN and Infinity, which Python
