@@ -10,7 +10,7 @@ func (s Space) Sorted() []Parameter {
 }
 
 // Active says whether all of the parameter's conditions hold in c.
-func (p Parameter) Active(c Configuration) bool { return p.active(c) }
+func (s Space) Active(p Parameter, c Configuration) bool { return s.active(p, c) }
 
 // Place is where a numeric value lies in the parameter's range, from 0 to 1 in
 // its sampling scale; At is its inverse.
@@ -33,5 +33,5 @@ func (p Parameter) Options() []Value {
 
 // Draw draws one value: uniformly or, where there is one, from the prior.
 func (p Parameter) Draw(rng *rand.Rand, usePrior bool) Value {
-	return p.sample(rng, usePrior && p.Prior != "" && p.Default != nil)
+	return p.sample(rng, usePrior && p.believed())
 }

@@ -125,7 +125,7 @@ func (m bayes) mutate(c space.Configuration, size float64, rng *rand.Rand) space
 		chance *= 2
 	}
 	for i, p := range m.sorted {
-		if !p.Active(out) {
+		if !m.study.Space.Active(p, out) {
 			continue
 		}
 		v, had := c[p.Name]
