@@ -14,6 +14,10 @@ type past struct {
 	ids          map[place]bool
 }
 
+// before is the bracket of what was observed before the study's first bracket:
+// of configurations that a warm start took over.
+const before = -1
+
 // place is where a trial stands in its study.
 type place struct{ bracket, rung, number int }
 
@@ -32,8 +36,12 @@ func (m priorBand) past(history []Observation) *past {
 	}
 	entries := make([]entry, 0, len(history))
 	for i := range history {
-		if o := &history[i]; o.Study == m.study.Name && o.Bracket >= 0 && o.Bracket < len(p.counts) {
-			entries = append(entries, entry{place{o.Bracket, o.Rung, o.Number() - m.study.First}, i})
+		if o := &history[i]; o.Study == m.study.Name && o.Bracket < len(p.counts) {
+			at := place{o.Bracket, o.Rung, o.Number() - m.study.First}
+			if at.number < 0 {
+				at.bracket = before
+			}
+			entries = append(entries, entry{at, i})
 		}
 	}
 	slices.SortFunc(entries, func(a, b entry) int {
@@ -46,7 +54,11 @@ func (m priorBand) past(history []Observation) *past {
 		}
 		p.ids[e.place] = true
 		o := history[e.index]
+		o.Bracket = e.bracket
 		p.observations = append(p.observations, o)
+		if e.bracket == before {
+			continue
+		}
 		if k := e.rung - m.study.Brackets[e.bracket].Rung; k >= 0 && k < len(p.counts[e.bracket]) {
 			p.counts[e.bracket][k].ended++
 			if !m.lost(o) {

@@ -34,7 +34,10 @@ func newPriorBand(study plan.Study) priorBand {
 // Ask proposes the trials of the open rung of the first bracket that has not
 // ended.
 func (m priorBand) Ask(history []Observation, running []Trial, n int) []Trial {
-	past := m.past(history)
+	past, n := m.past(history), min(n, m.study.Optimizer.Trials)
+	if n <= 0 {
+		return nil
+	}
 	for b := range m.study.Brackets {
 		if past.complete(b) {
 			continue
