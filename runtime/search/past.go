@@ -45,7 +45,15 @@ func (m priorBand) past(history []Observation) *past {
 		}
 	}
 	slices.SortFunc(entries, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.bracket, b.bracket), cmp.Compare(a.rung, b.rung), cmp.Compare(a.number, b.number), rank(history[a.index], history[b.index]))
+		switch {
+		case a.bracket != b.bracket:
+			return a.bracket - b.bracket
+		case a.rung != b.rung:
+			return a.rung - b.rung
+		case a.number != b.number:
+			return a.number - b.number
+		}
+		return rank(history[a.index], history[b.index])
 	})
 	p.observations = make([]Observation, 0, len(entries))
 	for _, e := range entries {

@@ -2,6 +2,7 @@ package search
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
@@ -20,10 +21,19 @@ type priorBand struct {
 	study   plan.Study
 	first   []int // index of each bracket's first configuration in the study
 	authors bool
+	latest  *opened
+}
+
+// opened is the latest bracket's source with what it was made of. It saves time
+// and changes nothing.
+type opened struct {
+	bracket int
+	known   []Observation
+	source  source
 }
 
 func newPriorBand(study plan.Study) priorBand {
-	m, first := priorBand{study: study, authors: study.Optimizer.Compat == plan.CompatAuthors}, 0
+	m, first := priorBand{study: study, authors: study.Optimizer.Compat == plan.CompatAuthors, latest: &opened{}}, 0
 	for _, b := range study.Brackets {
 		m.first = append(m.first, first)
 		first += b.Trials[0]
@@ -149,10 +159,14 @@ type source struct {
 }
 
 func (m priorBand) source(known []Observation, b int) source {
+	if l := m.latest; l.source.study != nil && l.bracket == b && slices.EqualFunc(l.known, known, equal) {
+		return l.source
+	}
 	s := source{study: &m.study, weights: m.weigh(known, m.study.Brackets[b].Rung)}
 	if best := m.incumbent(known); best >= 0 {
 		s.incumbent = known[best].Configuration
 	}
+	*m.latest = opened{b, known, s}
 	return s
 }
 

@@ -33,11 +33,9 @@ func (m priorBand) weigh(known []Observation, rung int) weights {
 func (m priorBand) active(known []Observation) bool {
 	top, eta := len(m.study.Rungs)-1, m.study.Optimizer.Eta
 	spent, finished := 0, false
-	for _, o := range latest(known) {
-		if !m.lost(known[o]) {
-			spent += power(eta, known[o].Rung)
-			finished = finished || known[o].Rung == top
-		}
+	for _, rung := range climbed(slices.DeleteFunc(slices.Clone(known), m.lost)) {
+		spent += power(eta, rung)
+		finished = finished || rung == top
 	}
 	first := power(eta, top)
 	if top > 0 {
@@ -191,5 +189,5 @@ func (m priorBand) objectives() int {
 
 // lost says whether a trial has no objectives to compare by.
 func (m priorBand) lost(o Observation) bool {
-	return failed(o) || len(o.Objectives) < m.objectives() || pareto.Failed(o.Objectives[:m.objectives()])
+	return o.Failed || len(o.Objectives) < m.objectives() || pareto.Failed(o.Objectives[:m.objectives()])
 }
