@@ -173,11 +173,20 @@ type Study struct {
 	Optimizer Optimizer      `json:"optimizer"`
 	Folds     []int          `json:"folds"` // on which each trial is trained
 	Planner   nnunet.Planner `json:"planner"`
+	Known     []Known        `json:"known,omitempty"`    // what other runs observed, from before the first trial (PriorBand)
 	First     int            `json:"first,omitempty"`    // index of the first configuration; those below it were drawn from an earlier space (warm start)
 	Seed      uint64         `json:"seed"`               // derived from the experiment's seed and the study's name
 	Rungs     []Rung         `json:"rungs"`              // lowest first
 	Brackets  []Bracket      `json:"brackets,omitempty"` // Hyperband, PriorBand: all that are run, in order
 	Budget    *Budget        `json:"budget,omitempty"`   // Hyperband, PriorBand: what the brackets were cut to
+}
+
+// Known is an observation that a study takes over from another run.
+type Known struct {
+	Dataset       string              `json:"dataset"`
+	Configuration space.Configuration `json:"configuration"`
+	Epochs        int                 `json:"epochs"`     // those of a rung
+	Objectives    []float64           `json:"objectives"` // minimised: 1 - Dice, cost
 }
 
 // Rung is one fidelity of a study and the number of trials that reach it, in

@@ -55,7 +55,7 @@ func (m priorBand) past(history []Observation) *past {
 		}
 		return rank(history[a.index], history[b.index])
 	})
-	p.observations = make([]Observation, 0, len(entries))
+	p.observations = append(make([]Observation, 0, len(m.known)+len(entries)), m.known...)
 	for _, e := range entries {
 		if p.ids[e.place] {
 			continue

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 
@@ -21,6 +22,7 @@ type priorBand struct {
 	study   plan.Study
 	first   []int // index of each bracket's first configuration in the study
 	authors bool
+	known   []Observation // taken over from other runs
 	latest  *opened
 }
 
@@ -38,7 +40,23 @@ func newPriorBand(study plan.Study) priorBand {
 		m.first = append(m.first, first)
 		first += b.Trials[0]
 	}
+	m.known = takenOver(study)
 	return m
+}
+
+// takenOver are the plan's observations of other runs. They are known before the
+// first bracket; what stands there is not drawn again.
+func takenOver(study plan.Study) (out []Observation) {
+	for i, k := range study.Known {
+		rung := slices.IndexFunc(study.Rungs, func(r plan.Rung) bool { return r.Epochs == k.Epochs })
+		key, err := Key(k.Configuration)
+		if rung < 0 || err != nil {
+			continue // of another ladder; Adopt has said so
+		}
+		t := Trial{ID: fmt.Sprintf("%s-known%d", study.Name, i), Study: study.Name, Configuration: k.Configuration, Key: key, Rung: rung, Epochs: k.Epochs, Bracket: before}
+		out = append(out, Observation{Trial: t, Objectives: k.Objectives})
+	}
+	return out
 }
 
 // Ask proposes the trials of the open rung of the first bracket that has not
