@@ -25,11 +25,11 @@ func benchCommand() *cobra.Command {
 // benchFlags are what bench search is told.
 type benchFlags struct {
 	problem, optimizer, formula, recorded, count, compat string
-	seeds, workers                               int
-	first                                        uint64
-	budgets                                      []int
-	sigma, shift                                 float64
-	noDefault, noPrior, asJSON                   bool
+	seeds, workers                                       int
+	first                                                uint64
+	budgets                                              []int
+	sigma, shift                                         float64
+	noDefault, noPrior, asJSON                           bool
 }
 
 func benchSearchCommand() *cobra.Command {
