@@ -137,11 +137,12 @@ func (f *flags) run(cmd *cobra.Command, path string) error {
 		f.options.Progress.Close()
 		return err
 	}
-	if p, err = f.adopt(cmd, p); err != nil {
+	adopted, err := f.adopt(cmd, p)
+	if err != nil {
 		f.options.Progress.Close()
 		return err
 	}
-	outcome, err := run.Run(cmd.Context(), p, f.options)
+	outcome, err := run.Run(cmd.Context(), adopted, f.options)
 	err = errors.Join(err, f.keepLock(path, p, err))
 	f.options.Progress.Close()
 	if err != nil {

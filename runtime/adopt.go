@@ -38,12 +38,12 @@ func Adopt(p *plan.Plan, path string) (adopted *plan.Plan, dropped []string, err
 	q := *p
 	q.Studies = slices.Clone(p.Studies)
 	taken, reasons := make([]bool, len(offers)), make([]error, len(offers))
-	any := false
+	willing := false
 	for i := range q.Studies {
 		if !q.Studies[i].Optimizer.Kind.PriorBands() {
 			continue
 		}
-		any = true
+		willing = true
 		for n, o := range offers {
 			k, err := o.fit(q.Studies[i], q.Datasets)
 			if err != nil {
@@ -53,7 +53,7 @@ func Adopt(p *plan.Plan, path string) (adopted *plan.Plan, dropped []string, err
 			q.Studies[i].Known, taken[n] = append(q.Studies[i].Known, k), true
 		}
 	}
-	if !any {
+	if !willing {
 		return nil, nil, fmt.Errorf("%s: no study of the plan takes observations of another run; a study whose optimizer is spec.#PriorBand or spec.#RegularizedPriorBand does", path)
 	}
 	for n, o := range offers {

@@ -82,16 +82,16 @@ func (p Parameter) step(rng *rand.Rand, v Value) Value {
 // same prior around that configuration: the product over the active parameters
 // of the density of the standardised truncated normal, or of a choice's
 // probability, as PriorBand weighs them. A derivation keeps its grammar's own
-// prior, and so does a parameter that the centre lacks. With ordinal, choices
-// keep theirs too: Auto-nnU-Net's optimiser moves numbers alone.
-func (s Space) Score(c, centre Configuration, ordinal bool) float64 {
+// prior, and so does a parameter that the centre lacks. With numbersOnly, choices
+// keep theirs too, as in Auto-nnU-Net's optimiser.
+func (s Space) Score(c, centre Configuration, numbersOnly bool) float64 {
 	score := 1.0
 	for _, p := range s.Parameters {
 		v, ok := c[p.Name]
 		if !ok || !p.believed() || !p.contains(v) {
 			continue
 		}
-		if m, given := centre[p.Name]; given && p.Kind != Grammar && (!ordinal || p.Kind == Float || p.Kind == Int) {
+		if m, given := centre[p.Name]; given && p.Kind != Grammar && (!numbersOnly || p.Kind == Float || p.Kind == Int) {
 			p.Default = &m
 		}
 		if p.Kind == Float || p.Kind == Int {

@@ -194,6 +194,53 @@ func TestScores(t *testing.T) {
 	}
 }
 
+// TestPriorDensities compares the densities that scores are made of, one
+// parameter at a time.
+func TestPriorDensities(t *testing.T) {
+	var g struct {
+		Numeric []struct {
+			Name, Type            string
+			Lower, Upper, Default float64
+			Log                   bool
+			Confidence            space.Confidence
+			Density               [][2]float64 `json:"score_density_standardised"`
+		}
+		Categorical []struct {
+			Default       int `json:"default_index"`
+			Confidence    space.Confidence
+			Probabilities []float64 `json:"p"`
+		}
+	}
+	recorded(t, "3_priorband/priors.json", &g)
+	near := func(p space.Parameter, v space.Value, want float64) {
+		t.Helper()
+		s := space.Space{Parameters: []space.Parameter{p}}
+		if have := s.Score(space.Configuration{p.Name: v}, nil, false); math.Abs(have/want-1) > 1e-8 {
+			t.Errorf("%s, confidence %s: %v at %v, want %v", p.Name, p.Prior, have, v, want)
+		}
+	}
+	points := 0
+	for _, n := range g.Numeric {
+		p := space.Parameter{Name: n.Name, Kind: space.Kind(n.Type), Low: n.Lower, High: n.Upper, Log: n.Log, Prior: n.Confidence, Default: value(space.Number(n.Default))}
+		for _, d := range n.Density {
+			near(p, space.Number(d[0]), d[1])
+			points++
+		}
+	}
+	for _, c := range g.Categorical {
+		p := space.Parameter{Name: "choice", Kind: space.Categorical, Prior: c.Confidence, Default: value(space.Number(float64(c.Default)))}
+		for i := range c.Probabilities {
+			p.Choices = append(p.Choices, space.Number(float64(i)))
+		}
+		for i, want := range c.Probabilities {
+			near(p, space.Number(float64(i)), want)
+		}
+	}
+	if len(g.Numeric) != 36 || points < 200 || len(g.Categorical) == 0 {
+		t.Fatalf("%d parameters, %d points, %d choices", len(g.Numeric), points, len(g.Categorical))
+	}
+}
+
 // TestWeights compares the weights by rung with the authors'.
 func TestWeights(t *testing.T) {
 	type row struct{ Inc, Prior, Random float64 }
