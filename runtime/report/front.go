@@ -51,11 +51,7 @@ func front(s plan.Study, cost plan.Cost, history []search.Observation) Front {
 			top, points = append(top, o), append(points, o.Objectives)
 		}
 	}
-	sorted, _ := pareto.Fronts(points)
-	if len(sorted) == 0 {
-		return f
-	}
-	for _, i := range sorted[0] {
+	for _, i := range pareto.First(points) {
 		f.Members = append(f.Members, Member{top[i].ID, 1 - points[i][0], points[i][1] / unit})
 	}
 	slices.SortFunc(f.Members, func(a, b Member) int {

@@ -113,7 +113,7 @@ func replayTrace(t *testing.T, file string, kind plan.OptimizerKind, name string
 			t.Fatalf("row %d: %v comes next, want c%dr%d", n, ids(next), row.ID, row.Rung)
 		}
 		known := m.past(history).observations
-		w := m.weigh(known, study.Brackets[row.Bracket+1].Rung)
+		w := m.weigh(known, study.Brackets[row.Bracket+1].Rung, m.incumbent(known))
 		for i, have := range []float64{w.incumbent, w.prior, w.random} {
 			if math.Abs(have-row.W[i]) > 1e-8 {
 				t.Fatalf("row %d: weights %+v, want %v", n, w, row.W)
@@ -125,7 +125,7 @@ func replayTrace(t *testing.T, file string, kind plan.OptimizerKind, name string
 			}
 		}
 		if row.IncScore != nil {
-			if have := known[m.centre(known)].Number(); have != *row.IncScore {
+			if have := known[m.centre(known, m.incumbent(known))].Number(); have != *row.IncScore {
 				t.Fatalf("row %d: scores are taken around %d, want %d", n, have, *row.IncScore)
 			}
 		}
@@ -258,7 +258,7 @@ func TestWeights(t *testing.T) {
 	}
 	for _, r := range g.Geometric {
 		m := newPriorBand(plan.Study{Optimizer: plan.Optimizer{Kind: plan.PriorBand, Eta: r.Eta}, Rungs: make([]plan.Rung, 5)})
-		w, share := m.weigh(nil, r.Rung), m.share(nil)
+		w, share := m.weigh(nil, r.Rung, -1), m.share(nil, -1)
 		cold := row{(1 - w.random) * share, (1 - w.random) * (1 - share), w.random}
 		for _, pair := range [][2]row{{{w.incumbent, w.prior, w.random}, r.None}, {cold, r.Cold}} {
 			if d := pair[0]; math.Abs(d.Inc-pair[1].Inc)+math.Abs(d.Prior-pair[1].Prior)+math.Abs(d.Random-pair[1].Random) > 1e-12 {

@@ -180,8 +180,9 @@ func (m priorBand) source(known []Observation, b int) source {
 	if l := m.latest; l.source.study != nil && l.bracket == b && slices.EqualFunc(l.known, known, equal) {
 		return l.source
 	}
-	s := source{study: &m.study, weights: m.weigh(known, m.study.Brackets[b].Rung)}
-	if best := m.incumbent(known); best >= 0 {
+	best := m.incumbent(known)
+	s := source{study: &m.study, weights: m.weigh(known, m.study.Brackets[b].Rung, best)}
+	if best >= 0 {
 		s.incumbent = known[best].Configuration
 	}
 	*m.latest = opened{b, known, s}

@@ -115,14 +115,15 @@ func TestConditionsHold(t *testing.T) {
 			without++
 		}
 	}
-	mutated := m.weigh(m.past(history).observations, 1).incumbent > 0
+	known := m.past(history).observations
+	mutated := m.weigh(known, 1, m.incumbent(known)).incumbent > 0
 	if with == 0 || without == 0 || !mutated {
 		t.Errorf("%d with, %d without momentum; incumbents are mutated: %v", with, without, mutated)
 	}
 }
 
-// BenchmarkAsk is one proposal after 100, 1,000 and 10,000 trials, in a bracket
-// that has just begun.
+// BenchmarkAsk is one proposal of a method that remembers nothing, after
+// 100, 1,000 and 10,000 trials.
 func BenchmarkAsk(b *testing.B) {
 	for _, n := range []int{100, 1000, 10000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -137,7 +138,7 @@ func BenchmarkAsk(b *testing.B) {
 				}
 			}
 			for b.Loop() {
-				if len(m.Ask(history, nil, 1)) != 1 {
+				if len(newPriorBand(study).Ask(history, nil, 1)) != 1 {
 					b.Fatal("nothing is proposed")
 				}
 			}

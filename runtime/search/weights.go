@@ -15,12 +15,12 @@ type weights struct{ incumbent, prior, random float64 }
 
 // weigh sets the weights at a bracket that begins at a rung. What is left to
 // chance shrinks by eta with each rung. The incumbent has a share once it is
-// worth one: see active.
-func (m priorBand) weigh(known []Observation, rung int) weights {
+// worth one: see active. It is given by its index.
+func (m priorBand) weigh(known []Observation, rung, incumbent int) weights {
 	w := weights{random: 1 / (1 + math.Pow(float64(m.study.Optimizer.Eta), float64(rung)))}
 	w.prior = 1 - w.random
 	if m.active(known) {
-		share := m.share(known)
+		share := m.share(known, incumbent)
 		w.incumbent, w.prior = w.prior*share, w.prior*(1-share)
 	}
 	return w
@@ -72,7 +72,7 @@ func latest(known []Observation) []int {
 // share is the incumbent's share of what chance leaves: how well the best of the
 // highest rung that has enough of them fit the prior around the incumbent, beside
 // how well they fit the prior. The better one is, the more it counts.
-func (m priorBand) share(known []Observation) float64 {
+func (m priorBand) share(known []Observation, incumbent int) float64 {
 	eta := m.study.Optimizer.Eta
 	for rung := len(m.study.Rungs) - 1; rung >= 0; rung-- {
 		trials := slices.DeleteFunc(at(known, rung), m.lost)
@@ -84,7 +84,7 @@ func (m priorBand) share(known []Observation) float64 {
 		for _, i := range m.ranked(trials)[:n] {
 			best = append(best, trials[i])
 		}
-		return m.fit(best, known[m.centre(known)].Configuration, climbed(known))
+		return m.fit(best, known[m.centre(known, incumbent)].Configuration, climbed(known))
 	}
 	return 1 / float64(1+eta)
 }
@@ -104,7 +104,7 @@ func (m priorBand) fit(best []Observation, centre space.Configuration, highest m
 
 // climbed is the highest rung that each configuration has ended at, by its key.
 func climbed(known []Observation) map[string]int {
-	out := map[string]int{}
+	out := make(map[string]int, len(known))
 	for i := range known {
 		out[known[i].Key] = max(out[known[i].Key], known[i].Rung)
 	}
@@ -132,9 +132,9 @@ func (m priorBand) epochs(rung int) float64 {
 // centre is the index of the incumbent that scores are taken around. The authors
 // take the configuration whose rank at its own highest rung is best, the first
 // among equals; here it is the incumbent.
-func (m priorBand) centre(known []Observation) int {
+func (m priorBand) centre(known []Observation, incumbent int) int {
 	if !m.authors || m.objectives() == 1 {
-		return m.incumbent(known)
+		return incumbent
 	}
 	place := make([]float64, len(known))
 	for rung := range m.study.Rungs {
