@@ -32,6 +32,7 @@ type flags struct {
 	options     run.Options
 	progress    string
 	diagnostics string
+	warmFrom    string
 	locked      bool
 	frozen      bool
 }
@@ -85,6 +86,7 @@ func (f *flags) bind(cmd *cobra.Command) {
 	p.Var((*size)(&f.options.Limits.Memory), "memory", "memory that one training's process may hold, such as 12GiB (default the spec's)")
 	p.BoolVar(&f.options.ExtendBudget, "extend-budget", false, "go on in a run directory with more epochs, trials, rungs or folds")
 	p.BoolVar(&f.options.WarmStart, "warm-start", false, "go on in a run directory with a larger space, or with more studies, baselines or data sets")
+	p.StringVar(&f.warmFrom, "warm-start-from", "", "give PriorBand's studies what another run observed: its directory, or a CSV file with the columns dataset, epochs, dice, cost and the parameters")
 	p.BoolVar(&f.options.RetryFailed, "retry-failed", false, "try failed trials again, though the searches have gone on without them")
 	p.BoolVar(&f.options.Fresh, "fresh", false, "begin anew; the run directory that is there is moved aside")
 	p.BoolVar(&f.locked, "locked", false, "refuse to go on where the spec's lock is missing or says otherwise")
@@ -140,13 +142,33 @@ func (f *flags) run(cmd *cobra.Command, path string) error {
 		f.options.Progress.Close()
 		return err
 	}
-	outcome, err := run.Run(cmd.Context(), p, f.options)
+	adopted, err := f.adopt(cmd, p)
+	if err != nil {
+		f.options.Progress.Close()
+		return err
+	}
+	outcome, err := run.Run(cmd.Context(), adopted, f.options)
 	err = errors.Join(err, f.keepLock(path, p, err))
 	f.options.Progress.Close()
 	if err != nil {
 		return err
 	}
 	return show(cmd, outcome)
+}
+
+// adopt gives the plan what --warm-start-from names, and tells what was dropped.
+func (f *flags) adopt(cmd *cobra.Command, p *plan.Plan) (*plan.Plan, error) {
+	if f.warmFrom == "" {
+		return p, nil
+	}
+	adopted, dropped, err := run.Adopt(p, f.warmFrom)
+	if err != nil {
+		return nil, err
+	}
+	for _, why := range dropped {
+		fmt.Fprintf(cmd.ErrOrStderr(), "not taken over: %s\n", why)
+	}
+	return adopted, nil
 }
 
 // show prints the tables, then where everything is.

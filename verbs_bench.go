@@ -24,12 +24,12 @@ func benchCommand() *cobra.Command {
 
 // benchFlags are what bench search is told.
 type benchFlags struct {
-	problem, optimizer, formula, recorded, count string
-	seeds, workers                               int
-	first                                        uint64
-	budgets                                      []int
-	sigma, shift                                 float64
-	noDefault, noPrior, asJSON                   bool
+	problem, optimizer, formula, recorded, count, compat string
+	seeds, workers                                       int
+	first                                                uint64
+	budgets                                              []int
+	sigma, shift                                         float64
+	noDefault, noPrior, asJSON                           bool
 }
 
 func benchSearchCommand() *cobra.Command {
@@ -52,6 +52,7 @@ their outcomes are at hand. Everything it prints is simulated.`,
 	p := cmd.Flags()
 	p.StringVar(&b.problem, "benchmark", simulate.FormulaHPO, "formula-hpo, formula-hpo-nas or nb201")
 	p.StringVar(&b.optimizer, "optimizer", string(plan.ParetoBayes), "a kind of optimizer, as a spec names it")
+	p.StringVar(&b.compat, "compat", "", "authors: PriorBand ranks, weighs and waits as Auto-nnU-Net's optimiser does")
 	p.IntVar(&b.seeds, "seeds", 100, "studies that are played")
 	p.Uint64Var(&b.first, "first-seed", 0, "seed of the first study")
 	p.IntSliceVar(&b.budgets, "budget", nil, "epochs at which the hypervolume is taken (default 6000,11000,22000; for nb201, evaluations: 20,50,100,200)")
@@ -111,13 +112,16 @@ func (b benchFlags) bench() (simulate.Bench, error) {
 	case b.count != string(plan.CountFull) && b.count != string(plan.CountTrained):
 		return simulate.Bench{}, fmt.Errorf("--count %q is not known; use full or trained", b.count)
 	}
+	if b.compat != "" && (b.compat != plan.CompatAuthors || !plan.OptimizerKind(b.optimizer).PriorBands()) {
+		return simulate.Bench{}, fmt.Errorf("--compat is %q; it may be %q, with --optimizer %s or %s", b.compat, plan.CompatAuthors, plan.PriorBand, plan.RegularizedBand)
+	}
 	for i, epochs := range b.budgets {
 		if epochs < p.Fidelity.Max || i > 0 && epochs <= b.budgets[i-1] {
 			return simulate.Bench{}, fmt.Errorf("--budget must rise, and pay for one trial at %d epochs; %d does not", p.Fidelity.Max, epochs)
 		}
 	}
 	prior := p.Name != simulate.NB201 // its cells have no default that anybody would believe in
-	o := plan.Optimizer{Kind: plan.OptimizerKind(b.optimizer), Prior: prior && !b.noPrior, Default: prior && !b.noDefault}
+	o := plan.Optimizer{Kind: plan.OptimizerKind(b.optimizer), Prior: prior && !b.noPrior, Default: prior && !b.noDefault, Compat: b.compat}
 	return simulate.Bench{
 		Problem: p.Shift(b.shift), Optimizer: o, Budgets: b.budgets, Count: plan.Counting(b.count),
 		Seeds: b.seeds, First: b.first, Workers: b.workers, Sigma: b.sigma,

@@ -45,6 +45,10 @@ func (l *lowering) study(n, root node, p *plan.Plan) plan.Study {
 	} else if s.Optimizer.Kind == plan.ParetoBayes && p.Cost == plan.CostModel {
 		s.Optimizer.Workers = modelWorkers
 	}
+	if s.Optimizer.Kind.PriorBands() {
+		s.Optimizer.Compat, _ = o.field("compat").text()
+		s.Optimizer.Prior, s.Optimizer.Eta, s.Optimizer.Min = true, p.Fidelity.Eta, p.Fidelity.Min
+	}
 	l.trials(n, root, &s, p.Fidelity)
 	return s
 }
@@ -75,7 +79,7 @@ func (l *lowering) trials(n, root node, s *plan.Study, f plan.Fidelity) {
 		l.shares(n, epochs, s, f, budget)
 		return
 	}
-	if s.Optimizer.Kind == plan.Hyperband {
+	if s.Optimizer.Kind.Bracketed() {
 		l.brackets(n, epochs, s, f, budget)
 		return
 	}

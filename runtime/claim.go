@@ -76,6 +76,9 @@ func inherit(old, p *plan.Plan) *plan.Plan {
 		for _, was := range old.Studies {
 			if was.Name == q.Studies[i].Name {
 				q.Studies[i].First = was.First
+				if q.Studies[i].Known == nil {
+					q.Studies[i].Known = was.Known
+				}
 			}
 		}
 	}

@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"slices"
+
 	"runspec/compiler/plan"
 	"runspec/runtime/search"
 )
@@ -19,5 +21,6 @@ func Method(study plan.Study, d plan.Dataset) (search.Method, error) {
 		return nil, err
 	}
 	study.Seed = mixName(study.Seed, d.Name)
+	study.Known = slices.DeleteFunc(slices.Clone(study.Known), func(k plan.Known) bool { return k.Dataset != d.Name })
 	return search.New(study)
 }

@@ -53,14 +53,18 @@ func bracket(rung, top, n, eta int) Bracket {
 	return b
 }
 
-// Schedule lists all brackets that a Hyperband study runs: iteration after
+// Schedule lists all brackets that a Hyperband or PriorBand study runs: iteration after
 // iteration until its configurations are used up or the next trial would
 // overspend the budget; 0 means no limit of that kind. A last bracket of fewer
 // configurations is halved as the others are. With first, a bracket of one
 // configuration at the top rung leads: Auto-nnU-Net's default configuration.
 // All of it follows from the plan, so no number of workers can overspend.
 func Schedule(f Fidelity, o Optimizer, budget Budget) []Bracket {
-	c := cutter{ladder: Ladder(Hyperband, f, 0), eta: f.Eta, configurations: o.Trials, left: budget.Epochs, count: budget.Count, limited: budget.Epochs > 0}
+	c := cutter{ladder: Ladder(Hyperband, f, 0), eta: f.Eta, configurations: o.Trials, unit: 1, count: budget.Count, limited: budget.Epochs > 0}
+	if o.Kind.PriorBands() {
+		c.unit, c.exact = exact(f, len(c.ladder))
+	}
+	c.left = budget.Epochs * c.unit
 	if o.Trials == 0 {
 		c.configurations = maxConfigurations
 	}
@@ -84,12 +88,29 @@ func Schedule(f Fidelity, o Optimizer, budget Budget) []Bracket {
 	}
 }
 
+// exact gives the epochs of the rungs before they are rounded, as whole numbers:
+// in units of 1/unit of an epoch. Auto-nnU-Net counts its 22,000 epochs in them,
+// in floating point.
+func exact(f Fidelity, rungs int) (unit int, epochs []int) {
+	unit, epochs = 1, make([]int, rungs)
+	for range rungs - 1 {
+		unit *= f.Eta
+	}
+	epochs[0] = f.Max
+	for k := 1; k < rungs; k++ {
+		epochs[k] = epochs[k-1] * f.Eta
+	}
+	return unit, epochs
+}
+
 // cutter cuts brackets to what is left of configurations and epochs.
 type cutter struct {
 	ladder         []Rung
 	eta            int
 	configurations int
-	left           int
+	unit           int // parts of an epoch
+	left           int // in units
+	exact          []int
 	limited        bool // by epochs
 	count          Counting
 }
@@ -118,12 +139,21 @@ func (c *cutter) cut(b Bracket) (Bracket, bool) {
 	return out, c.configurations > 0
 }
 
-// price is what a trial costs k rungs above its bracket's lowest.
+// price is what a trial costs k rungs above its bracket's lowest. Where rungs
+// count exactly, it is no less than the whole epochs that are trained, so that
+// rounding cannot overspend.
 func (c *cutter) price(lowest, k int) int {
-	if k == 0 || c.count == CountFull {
-		return c.ladder[lowest+k].Epochs
+	whole, fine, at := c.ladder[lowest+k].Epochs, 0, lowest+k
+	if c.exact != nil {
+		fine = c.exact[at]
 	}
-	return c.ladder[lowest+k].Epochs - c.ladder[lowest+k-1].Epochs
+	if k > 0 && c.count != CountFull {
+		whole -= c.ladder[at-1].Epochs
+		if c.exact != nil {
+			fine -= c.exact[at-1]
+		}
+	}
+	return max(whole*c.unit, fine)
 }
 
 // Gather adds up brackets: the rungs of the study with their trials, and the

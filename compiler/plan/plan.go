@@ -142,7 +142,18 @@ const (
 	SuccessiveHalving OptimizerKind = "successive_halving"
 	Hyperband         OptimizerKind = "hyperband"
 	ParetoBayes       OptimizerKind = "pareto_bayes"
+	PriorBand         OptimizerKind = "priorband"
+	RegularizedBand   OptimizerKind = "regularized_priorband"
 )
+
+// PriorBands says whether the method is PriorBand in one of its forms.
+func (k OptimizerKind) PriorBands() bool { return k == PriorBand || k == RegularizedBand }
+
+// Bracketed says whether the method runs the brackets of Hyperband.
+func (k OptimizerKind) Bracketed() bool { return k == Hyperband || k.PriorBands() }
+
+// CompatAuthors is the word for Auto-nnU-Net's own behaviour.
+const CompatAuthors = "authors"
 
 // Optimizer is a study's search method with its settings.
 type Optimizer struct {
@@ -151,6 +162,9 @@ type Optimizer struct {
 	Prior   bool          `json:"prior"`             // sample from the prior instead of uniformly
 	Default bool          `json:"default"`           // the first configuration is the space's default
 	Workers int           `json:"workers,omitempty"` // Pareto-Bayes: of the virtual clock that decides what a proposal knows; 0: proposals follow real ends
+	Compat  string        `json:"compat,omitempty"`  // PriorBand: "authors", as Auto-nnU-Net's optimiser ranks, weighs and waits
+	Eta     int           `json:"eta,omitempty"`     // PriorBand: of the fidelity
+	Min     int           `json:"min,omitempty"`     // PriorBand: of the fidelity, in epochs
 }
 
 // Study is one search.
@@ -160,11 +174,20 @@ type Study struct {
 	Optimizer Optimizer      `json:"optimizer"`
 	Folds     []Fold         `json:"folds"` // on which each trial is trained
 	Planner   nnunet.Planner `json:"planner"`
+	Known     []Known        `json:"known,omitempty"`    // what other runs observed, from before the first trial (PriorBand)
 	First     int            `json:"first,omitempty"`    // index of the first configuration; those below it were drawn from an earlier space (warm start)
 	Seed      uint64         `json:"seed"`               // derived from the experiment's seed and the study's name
 	Rungs     []Rung         `json:"rungs"`              // lowest first
-	Brackets  []Bracket      `json:"brackets,omitempty"` // Hyperband: all that are run, in order
-	Budget    *Budget        `json:"budget,omitempty"`   // Hyperband: what the brackets were cut to
+	Brackets  []Bracket      `json:"brackets,omitempty"` // Hyperband, PriorBand: all that are run, in order
+	Budget    *Budget        `json:"budget,omitempty"`   // Hyperband, PriorBand: what the brackets were cut to
+}
+
+// Known is an observation that a study takes over from another run.
+type Known struct {
+	Dataset       string              `json:"dataset"`
+	Configuration space.Configuration `json:"configuration"`
+	Epochs        int                 `json:"epochs"`     // those of a rung
+	Objectives    []float64           `json:"objectives"` // minimised: 1 - Dice, cost
 }
 
 // Rung is one fidelity of a study and the number of trials that reach it, in

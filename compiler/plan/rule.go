@@ -57,6 +57,10 @@ var rules = map[string]rule{
 	"studies.*.optimizer.prior":         always(LargerSpace),
 	"studies.*.optimizer.default":       always(LargerSpace),
 	"studies.*.optimizer.workers":       always(MoreBudget), // which trials come next, not what one is
+	"studies.*.known":                   always(LargerSpace),
+	"studies.*.optimizer.compat":        always(LargerSpace),
+	"studies.*.optimizer.eta":           always(Incompatible),
+	"studies.*.optimizer.min":           always(Incompatible),
 	"studies.*.rungs.*.epochs":          grows,
 	"studies.*.rungs.*.trials":          grows,
 	"studies.*.rungs.+":                 always(MoreBudget),

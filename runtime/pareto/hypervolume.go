@@ -64,12 +64,8 @@ func area(points [][]float64, reference []float64) float64 {
 
 // front is the first front without repeated points, in lexicographic order.
 func front(points [][]float64) [][]float64 {
-	fronts, _ := Fronts(points)
-	if len(fronts) == 0 {
-		return nil
-	}
 	var out [][]float64
-	for _, i := range fronts[0] {
+	for _, i := range First(points) {
 		out = append(out, points[i])
 	}
 	slices.SortFunc(out, func(a, b []float64) int { return slices.Compare(a, b) })
@@ -101,13 +97,13 @@ const reach = 1.1
 // An objective whose bounds are equal or not finite stays as it is. It is -1
 // where every point has failed.
 func Incumbent(points [][]float64) int {
-	fronts, _ := Fronts(points)
-	if len(fronts) == 0 {
+	front := First(points)
+	if len(front) == 0 {
 		return -1
 	}
 	low, high := bounds(points)
-	areas := make([]float64, len(fronts[0]))
-	for n, i := range fronts[0] {
+	areas := make([]float64, len(front))
+	for n, i := range front {
 		areas[n] = 1
 		for k, y := range points[i] {
 			if extent := high[k] - low[k]; extent > 0 && !math.IsInf(extent, 0) {
@@ -122,7 +118,7 @@ func Incumbent(points [][]float64) int {
 			best = n
 		}
 	}
-	return fronts[0][best]
+	return front[best]
 }
 
 // bounds are the least and greatest of every objective over what has not failed.

@@ -35,18 +35,10 @@ func Failed(p []float64) bool { return slices.ContainsFunc(p, math.IsNaN) }
 // of fronts before dominate. Indices rise within a front. Failures are apart, in
 // order.
 func Fronts(points [][]float64) (fronts [][]int, failures []int) {
-	var whole []int
-	for i, p := range points {
-		if Failed(p) {
-			failures = append(failures, i)
-		} else {
-			whole = append(whole, i)
-		}
-	}
+	whole, failures := sorted(points)
 	if len(whole) == 0 {
 		return nil, failures
 	}
-	slices.SortStableFunc(whole, func(a, b int) int { return slices.Compare(points[a], points[b]) })
 	if len(points[whole[0]]) <= 2 {
 		fronts = sweep(points, whole)
 	} else {
@@ -56,6 +48,51 @@ func Fronts(points [][]float64) (fronts [][]int, failures []int) {
 		slices.Sort(f)
 	}
 	return fronts, failures
+}
+
+// First is the first of the fronts.
+func First(points [][]float64) []int {
+	whole, _ := sorted(points)
+	if len(whole) == 0 {
+		return nil
+	}
+	if len(points[whole[0]]) > 2 {
+		return slices.Sorted(slices.Values(peel(points, whole)[0]))
+	}
+	first := whole[:1] // grows within whole, behind what is read
+	for _, i := range whole[1:] {
+		if !Dominates(points[first[len(first)-1]], points[i]) {
+			first = append(first, i)
+		}
+	}
+	slices.Sort(first)
+	return first
+}
+
+// sorted gives the indices of the points in lexicographic order, and apart from
+// them those of failures.
+func sorted(points [][]float64) (whole, failures []int) {
+	whole = make([]int, 0, len(points))
+	for i, p := range points {
+		if Failed(p) {
+			failures = append(failures, i)
+		} else {
+			whole = append(whole, i)
+		}
+	}
+	slices.SortFunc(whole, func(a, b int) int {
+		p, q := points[a], points[b]
+		for k := range p {
+			if p[k] != q[k] {
+				if p[k] < q[k] {
+					return -1
+				}
+				return 1
+			}
+		}
+		return a - b
+	})
+	return whole, failures
 }
 
 // sweep is for up to two objectives. In lexicographic order the latest point of

@@ -77,6 +77,9 @@ func TestSorting(t *testing.T) {
 			t.Errorf("case %d: fronts %v and failures %v, want %v", c.ID, fronts, failures, c.Fronts)
 			continue
 		}
+		if first := pareto.First(points); !slices.Equal(first, c.Fronts[0]) {
+			t.Errorf("case %d: the first front is %v, want %v", c.ID, first, c.Fronts[0])
+		}
 		for _, front := range fronts {
 			for i, d := range pareto.Crowding(points, front) {
 				if want := float64(c.Crowding[front[i]]); d != want && math.Abs(d-want) > 1e-12 {

@@ -117,6 +117,12 @@ func (r Report) Terminal(w io.Writer) error {
 			}
 			indented(&b, s.Notes)
 		}
+		for _, f := range t.Fronts {
+			fmt.Fprintf(&b, "%s\n", f.title())
+			if err := f.grid().terminal(&b); err != nil {
+				return fmt.Errorf("report: front of %s: %w", f.Study, err)
+			}
+		}
 		b.WriteByte('\n')
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
@@ -197,6 +203,10 @@ func (r Report) Markdown(w io.Writer) error {
 			fmt.Fprintf(&b, "\n### %s\n\n", s.Title)
 			s.grid().markdown(&b)
 			listed(&b, s.Notes)
+		}
+		for _, f := range t.Fronts {
+			fmt.Fprintf(&b, "\n### %s\n\n", f.title())
+			f.grid().markdown(&b)
 		}
 	}
 	_, err := w.Write(b.Bytes())

@@ -36,6 +36,7 @@ type Table struct {
 	Rows       []Row       `json:"rows"` // baselines, incumbents, published
 	Notes      []string    `json:"notes"`
 	Statistics *Statistics `json:"statistics,omitempty"` // nil: no training has all its folds
+	Fronts     []Front     `json:"fronts,omitempty"`     // of the studies with two objectives
 	Scopes     []Scope     `json:"scopes,omitempty"`     // of statistics, whether or not there are any yet
 }
 
@@ -152,6 +153,7 @@ func table(p *plan.Plan, d plan.Dataset, events []journal.Event, trainings []tra
 		t.Rows = append(t.Rows, tr.row(p, labels, against))
 	}
 	t.Notes = notes(p, d, events, trainings)
+	t.Fronts = fronts(p, d, events)
 	if p.Report.Published {
 		rows, note := literature.rows(p, d, labels)
 		t.Rows = append(t.Rows, rows...)

@@ -59,6 +59,9 @@ func New(study plan.Study) (Method, error) {
 	if study.Optimizer.Kind == plan.ParetoBayes {
 		return newBayes(study)
 	}
+	if study.Optimizer.Kind.PriorBands() {
+		return newPriorBand(study), nil
+	}
 	configurations, err := sample(study)
 	if err != nil {
 		return nil, fmt.Errorf("study %s: %w", study.Name, err)
@@ -71,8 +74,8 @@ func New(study plan.Study) (Method, error) {
 	case plan.Hyperband:
 		return newHyperband(study, configurations), nil
 	}
-	return nil, fmt.Errorf("study %s: the search method %q is unknown; use %q, %q, %q or %q",
-		study.Name, study.Optimizer.Kind, plan.RandomSearch, plan.SuccessiveHalving, plan.Hyperband, plan.ParetoBayes)
+	return nil, fmt.Errorf("study %s: the search method %q is unknown; use %q, %q, %q, %q, %q or %q",
+		study.Name, study.Optimizer.Kind, plan.RandomSearch, plan.SuccessiveHalving, plan.Hyperband, plan.PriorBand, plan.RegularizedBand, plan.ParetoBayes)
 }
 
 func check(study plan.Study) error {
@@ -92,7 +95,10 @@ func check(study plan.Study) error {
 			return fmt.Errorf("bracket %d has trials %v from rung %d on; there are %d rungs", i, b.Trials, b.Rung, len(study.Rungs))
 		}
 	}
-	if study.Optimizer.Kind == plan.Hyperband && len(study.Brackets) == 0 {
+	if study.Optimizer.Kind.PriorBands() && study.Optimizer.Eta < 2 {
+		return fmt.Errorf("eta is %d; PriorBand's weights need that of the fidelity, at least 2", study.Optimizer.Eta)
+	}
+	if study.Optimizer.Kind.Bracketed() && len(study.Brackets) == 0 {
 		return fmt.Errorf("no bracket; the budget pays for none")
 	}
 	return nil

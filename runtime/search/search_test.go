@@ -94,10 +94,11 @@ func sorted(history []Observation) []Observation {
 var compareValues = cmp.Comparer(func(a, b space.Value) bool { return a == b })
 
 func TestProposalsDoNotDependOnWorkersOrOrderOrResumption(t *testing.T) {
-	for _, kind := range []plan.OptimizerKind{plan.RandomSearch, plan.SuccessiveHalving, plan.Hyperband} {
+	for _, kind := range []plan.OptimizerKind{plan.RandomSearch, plan.SuccessiveHalving, plan.Hyperband, plan.PriorBand, plan.RegularizedBand} {
 		study := ladder(kind, 9, 3, 1)
-		if kind == plan.Hyperband {
+		if kind.Bracketed() {
 			study = banded(plan.Fidelity{Min: 1, Max: 9, Eta: 3}, true, 150)
+			study.Optimizer.Kind, study.Optimizer.Eta, study.Optimizer.Min = kind, 3, 1
 		}
 		alone := run(t, method(t, study), 1, nil, func(int) int { return 0 })
 		rapid.Check(t, func(rt *rapid.T) {

@@ -71,6 +71,9 @@ func (p Problem) Study(o plan.Optimizer, budget plan.Budget, seed uint64) plan.S
 	case plan.ParetoBayes:
 		s.Rungs = plan.Allocate(p.Fidelity, o, budget)
 	default:
+		if o.Kind.PriorBands() {
+			s.Optimizer.Eta, s.Optimizer.Min = p.Fidelity.Eta, p.Fidelity.Min
+		}
 		s.Brackets = plan.Schedule(p.Fidelity, o, budget)
 		s.Rungs, s.Optimizer.Trials = plan.Gather(p.Fidelity, s.Brackets)
 	}
