@@ -31,7 +31,10 @@ type studies struct {
 
 func newStudies(p *plan.Plan, data []*prepared, events []journal.Event, retryFailed bool) (*studies, error) {
 	s := &studies{plan: p, data: data, told: func(journal.Event) {}, done: map[string]journal.FoldResult{}, failed: map[string]string{}, retries: map[string]*retries{}}
-	for _, d := range p.Datasets {
+	for i, d := range p.Datasets {
+		if i < len(data) && data[i] != nil {
+			d.Description, d.Fingerprint = data[i].raw.Description, &data[i].fingerprint
+		}
 		var methods []search.Method
 		for _, study := range p.Studies {
 			m, err := Method(study, d)

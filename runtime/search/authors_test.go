@@ -72,7 +72,7 @@ func valueOf(t testing.TB, v any) space.Value {
 func paperStudy(kind plan.OptimizerKind, s space.Space, epochs int) plan.Study {
 	f := plan.Fidelity{Min: 10, Max: 1000, Eta: 3}
 	o := plan.Optimizer{Kind: kind, Prior: true, Default: true, Eta: f.Eta, Min: f.Min}
-	study := plan.Study{Name: "s", Space: s, Optimizer: o, Seed: 7, Folds: []int{0}}
+	study := plan.Study{Name: "s", Space: s, Optimizer: o, Seed: 7, Folds: []plan.Fold{0}}
 	study.Brackets = plan.Schedule(f, o, plan.Budget{Epochs: epochs, Count: plan.CountFull})
 	study.Rungs, study.Optimizer.Trials = plan.Gather(f, study.Brackets)
 	return study
