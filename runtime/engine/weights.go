@@ -90,14 +90,15 @@ func (w *Weights) State() State {
 		}
 	}
 	for i, n := range w.program.Norms {
-		for row, name := range n.buffers() {
+		for row, name := range n.Buffers() {
 			s.Buffers[name] = Tensor{Shape: []int{n.Channels}, Data: slices.Clone(w.Norms[i][row])}
 		}
 	}
 	return s
 }
 
-func (n Norm) buffers() [2]string {
+// Buffers names the running mean and variance, as PyTorch does.
+func (n Norm) Buffers() [2]string {
 	return [2]string{n.Name + ".running_mean", n.Name + ".running_var"}
 }
 
@@ -115,7 +116,7 @@ func (w *Weights) Restore(s State) error {
 		w.load(s.Slots[name], slot) // a missing tensor clears
 	}
 	for i, n := range w.program.Norms {
-		for row, name := range n.buffers() {
+		for row, name := range n.Buffers() {
 			if buffers {
 				copy(w.Norms[i][row], s.Buffers[name].Data)
 			} else {
@@ -172,14 +173,14 @@ func (w *Weights) checkTensors(what string, from map[string]Tensor, to [][]float
 func (w *Weights) checkBuffers(from map[string]Tensor) error {
 	var want []string
 	for _, n := range w.program.Norms {
-		b := n.buffers()
+		b := n.Buffers()
 		want = append(want, b[:]...)
 	}
 	if err := names("buffers", from, want); err != nil {
 		return err
 	}
 	for _, n := range w.program.Norms {
-		for _, name := range n.buffers() {
+		for _, name := range n.Buffers() {
 			if got := len(from[name].Data); got != n.Channels {
 				return fmt.Errorf("buffers: %s: %d values for %d channels", name, got, n.Channels)
 			}

@@ -17,14 +17,18 @@ import (
 	"runspec/runtime/train"
 )
 
-// executors are all that have to agree with PyTorch's recordings.
-var executors = []struct {
+// contender is an executor under test.
+type contender struct {
 	name string
 	new  func(*engine.Program) (engine.Executor, error)
-}{
+}
+
+// executors are all that have to agree with PyTorch's recordings; xla is among
+// them where there is a plug-in.
+var executors = append([]contender{
 	{"reference", reference.New},
 	{"cpu", func(p *engine.Program) (engine.Executor, error) { return cpu.New(p, cpu.Options{Threads: 2}) }},
-}
+}, plugins()...)
 
 var networks = []string{
 	"plain_in_lrelu", "plain_2d_in_relu", "plain_in_gelu_dropout",

@@ -1,0 +1,63 @@
+package xla
+
+import (
+	"fmt"
+
+	"runspec/runtime/engine"
+	"runspec/runtime/engine/xla/pjrt"
+)
+
+// Logits gives the logits of every output, full resolution first, for a whole
+// batch, in training mode (batch statistics, dropout) or in evaluation mode.
+// Nothing is learned from it; it serves comparisons between executors, and
+// compiles its program anew each time.
+func (e *Executor) Logits(image engine.Tensor, training bool) ([]engine.Tensor, error) {
+	if err := e.program.CheckImage(image); err != nil {
+		return nil, err
+	}
+	g := e.program.Evaluate
+	if training {
+		g = e.program.Train
+	}
+	x, err := e.compileLogits(engine.Graph{Nodes: g.Nodes, Loss: -1, Logits: g.Logits})
+	if err != nil {
+		return nil, fmt.Errorf("xla: %w", err)
+	}
+	defer x.Close()
+	feed, err := e.feed(engine.Batch{Image: image}, nil)
+	if err == nil && training {
+		err = e.drop(feed.put)
+	}
+	defer release(feed.own)
+	if err != nil {
+		return nil, fmt.Errorf("xla: %w", err)
+	}
+	out, err := x.Run(append(e.inputs(false), feed.inputs...))
+	if err != nil {
+		return nil, fmt.Errorf("xla: %w", err)
+	}
+	defer release(out)
+	var all []engine.Tensor
+	for i, node := range g.Logits {
+		t, err := download(out[i], g.Nodes[node].Shape)
+		if err != nil {
+			return nil, fmt.Errorf("xla: %w", err)
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+func (e *Executor) compileLogits(g engine.Graph) (*pjrt.Executable, error) {
+	l := newLowering(e.program, g, e.activations)
+	l.declare(false)
+	l.feed()
+	if err := l.nodes(); err != nil {
+		return nil, err
+	}
+	var out []value
+	for _, node := range g.Logits {
+		out = append(out, l.convert(l.values[node], f32))
+	}
+	return e.client.Compile(l.module("logits", out...), flags(e.client)...)
+}

@@ -1,0 +1,302 @@
+// Package xla runs a Program through an XLA plug-in: on GPUs, and on processors
+// for tests. Each graph becomes StableHLO text (lower.go and its families), is
+// compiled once, and runs as one executable: a whole training step with its
+// optimiser, an evaluation, a prediction. Parameters, optimiser state and running
+// statistics stay on the device; a step takes their memory for the new ones. Only
+// the batch goes up and the loss comes down.
+//
+// Activations lie as (N, D, H, W, C), weights as (O, D, H, W, I). It binds to
+// plug-ins in package pjrt, and knows no network.
+package xla
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"runspec/runtime/engine"
+	"runspec/runtime/engine/xla/pjrt"
+)
+
+// Options are the executor's own.
+type Options struct {
+	Client   *pjrt.Client
+	Device   int  // index into the client's devices
+	Bfloat16 bool // activations and their gradients at rest; parameters, statistics and losses stay float32
+}
+
+// Executor implements engine.Executor.
+type Executor struct {
+	program *engine.Program
+	client  *pjrt.Client
+	device  pjrt.Device
+	weights *engine.Weights // checks states, and holds what was restored last
+	steps   int
+
+	activations kind // element type of activations at rest
+
+	step, evaluate, predict part
+
+	parameters []*pjrt.Buffer
+	slots      map[string][]*pjrt.Buffer
+	norms      [][2]*pjrt.Buffer
+}
+
+// New compiles p for a device. Parameters are zero until Restore.
+func New(p *engine.Program, o Options) (engine.Executor, error) {
+	if o.Client == nil || o.Device < 0 || o.Device >= len(o.Client.Devices) {
+		return nil, fmt.Errorf("xla: there is no device %d", o.Device)
+	}
+	e := &Executor{program: p, client: o.Client, device: o.Client.Devices[o.Device], weights: engine.NewWeights(p)}
+	e.activations = f32
+	if o.Bfloat16 {
+		e.activations = bf16
+	}
+	e.parts()
+	if err := e.upload(); err != nil {
+		return nil, errors.Join(fmt.Errorf("xla: %w", err), e.Close())
+	}
+	return e, nil
+}
+
+// part is one of the program's executables, compiled when it is first asked for.
+type part struct {
+	name  string
+	lower func() (string, error)
+	*pjrt.Executable
+}
+
+func (e *Executor) parts() {
+	p, k := e.program, e.activations
+	e.step = part{name: "training step", lower: func() (string, error) { return lowerStep(p, k) }}
+	e.evaluate = part{name: "evaluation", lower: func() (string, error) { return lowerForward(p, p.Evaluate, k) }}
+	e.predict = part{name: "prediction", lower: func() (string, error) { return lowerForward(p, p.Predict, k) }}
+}
+
+// run runs a part, for which it may have to be compiled.
+func (e *Executor) run(p *part, inputs []*pjrt.Buffer) ([]*pjrt.Buffer, error) {
+	if p.Executable == nil {
+		text, err := p.lower()
+		if err == nil {
+			p.Executable, err = e.client.Compile(text, flags(e.client)...)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("compile the %s: %w", p.name, err)
+		}
+	}
+	return p.Run(inputs)
+}
+
+// Step implements engine.Executor.
+func (e *Executor) Step(b engine.Batch, rate float64) (float64, error) {
+	if err := e.program.CheckBatch(b); err != nil {
+		return 0, err
+	}
+	feed, err := e.feed(b, e.settings(rate))
+	defer release(feed.own)
+	if err != nil {
+		return 0, fmt.Errorf("xla: %w", err)
+	}
+	state := e.state()
+	out, err := e.run(&e.step, append(e.inputs(true), feed.inputs...))
+	if err != nil {
+		return 0, fmt.Errorf("xla: %w", err)
+	}
+	for i, at := range state {
+		(*at).Close()
+		*at = out[i]
+	}
+	tail := out[len(state):]
+	defer release(tail)
+	var loss, square [1]float32
+	if err := errors.Join(pjrt.Download(tail[0], 0, loss[:]), pjrt.Download(tail[1], 0, square[:])); err != nil {
+		return 0, fmt.Errorf("xla: %w", err)
+	}
+	if sum := float64(loss[0] + square[0]); math.IsNaN(sum) || math.IsInf(sum, 0) {
+		return float64(loss[0]), engine.ErrNotFinite
+	}
+	e.steps++
+	return float64(loss[0]), nil
+}
+
+// settings are the learning rate and Adam's corrections at the coming step.
+func (e *Executor) settings(rate float64) []float32 {
+	t := float64(e.steps + 1)
+	first, second := 1-math.Pow(engine.Beta1, t), 1-math.Pow(engine.Beta2, t)
+	return []float32{float32(rate), float32(rate / first), float32(math.Sqrt(second))}
+}
+
+// state lists what a step replaces, in the order of its results.
+func (e *Executor) state() (at []**pjrt.Buffer) {
+	for i := range e.parameters {
+		if e.program.Train.Gradients[i] < 0 {
+			continue
+		}
+		at = append(at, &e.parameters[i])
+		for _, name := range e.program.Optimizer.SlotNames() {
+			at = append(at, &e.slots[name][i])
+		}
+	}
+	for i := range e.norms {
+		at = append(at, &e.norms[i][0], &e.norms[i][1])
+	}
+	return at
+}
+
+// inputs lists the state in the order of the arguments.
+func (e *Executor) inputs(training bool) (list []*pjrt.Buffer) {
+	list = append(list, e.parameters...)
+	for _, pair := range e.norms {
+		list = append(list, pair[0], pair[1])
+	}
+	if !training {
+		return list
+	}
+	for _, name := range e.program.Optimizer.SlotNames() {
+		for _, b := range e.slots[name] {
+			if b != nil {
+				list = append(list, b)
+			}
+		}
+	}
+	return list
+}
+
+// fed is what one call uploads.
+type fed struct{ inputs, own []*pjrt.Buffer }
+
+func (f *fed) put(x *pjrt.Buffer, err error) error {
+	if err == nil {
+		f.inputs, f.own = append(f.inputs, x), append(f.own, x)
+	}
+	return err
+}
+
+// feed uploads settings, if there are any, the image, the labels, and for a step
+// the masks.
+func (e *Executor) feed(b engine.Batch, settings []float32) (*fed, error) {
+	f := &fed{}
+	if settings != nil {
+		if err := f.put(pjrt.Upload(e.client, e.device, settings, len(settings))); err != nil {
+			return f, err
+		}
+	}
+	if err := f.put(pjrt.Upload(e.client, e.device, b.Image.Data, b.Image.Shape...)); err != nil {
+		return f, err
+	}
+	for i, labels := range b.Labels {
+		wide := make([]int32, len(labels))
+		for j, l := range labels {
+			wide[j] = int32(l)
+		}
+		shape := e.program.Train.Nodes[e.program.Train.Logits[i]].Shape[:4]
+		if err := f.put(pjrt.Upload(e.client, e.device, wide, shape...)); err != nil {
+			return f, err
+		}
+	}
+	if settings == nil {
+		return f, nil
+	}
+	return f, e.drop(f.put)
+}
+
+// drop uploads the dropout masks of the coming step, in the order of their index.
+func (e *Executor) drop(put func(*pjrt.Buffer, error) error) error {
+	masks := map[int]engine.Node{}
+	for _, n := range e.program.Train.Nodes {
+		if m, ok := n.Op.(engine.Mask); ok {
+			masks[m.Index] = n
+		}
+	}
+	for index := range len(masks) {
+		n := masks[index]
+		mask := make([]float32, engine.Size(n.Shape))
+		engine.DropMask(mask, e.program.Seed, e.steps, index, n.Op.(engine.Mask).Rate)
+		if err := put(pjrt.Upload(e.client, e.device, mask, n.Shape...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func release(list []*pjrt.Buffer) {
+	for _, b := range list {
+		b.Close()
+	}
+}
+
+// Evaluate implements engine.Executor.
+func (e *Executor) Evaluate(b engine.Batch) (float64, engine.Tensor, error) {
+	if err := e.program.CheckBatch(b); err != nil {
+		return 0, engine.Tensor{}, err
+	}
+	feed, err := e.feed(b, nil)
+	defer release(feed.own)
+	if err != nil {
+		return 0, engine.Tensor{}, fmt.Errorf("xla: %w", err)
+	}
+	out, err := e.run(&e.evaluate, append(e.inputs(false), feed.inputs...))
+	if err != nil {
+		return 0, engine.Tensor{}, fmt.Errorf("xla: %w", err)
+	}
+	defer release(out)
+	var loss [1]float32
+	g := e.program.Evaluate
+	logits, err := download(out[1], g.Nodes[g.Logits[0]].Shape)
+	if err := errors.Join(err, pjrt.Download(out[0], 0, loss[:])); err != nil {
+		return 0, engine.Tensor{}, fmt.Errorf("xla: %w", err)
+	}
+	return float64(loss[0]), logits, nil
+}
+
+// Predict implements engine.Executor. Images go through one by one.
+func (e *Executor) Predict(image engine.Tensor) (engine.Tensor, error) {
+	if err := e.program.CheckImage(image); err != nil {
+		return engine.Tensor{}, err
+	}
+	n := image.Shape[0]
+	each := len(image.Data) / n
+	var all engine.Tensor
+	for i := range n {
+		one, err := e.predictOne(image.Data[i*each:][:each])
+		if err != nil {
+			return engine.Tensor{}, fmt.Errorf("xla: %w", err)
+		}
+		all.Shape = append([]int{n}, one.Shape[1:]...)
+		all.Data = append(all.Data, one.Data...)
+	}
+	return all, nil
+}
+
+func (e *Executor) predictOne(data []float32) (engine.Tensor, error) {
+	p := e.program
+	x, err := pjrt.Upload(e.client, e.device, data, 1, p.Patch[0], p.Patch[1], p.Patch[2], p.Channels)
+	if err != nil {
+		return engine.Tensor{}, err
+	}
+	defer x.Close()
+	out, err := e.run(&e.predict, append(e.inputs(false), x))
+	if err != nil {
+		return engine.Tensor{}, err
+	}
+	defer release(out)
+	return download(out[0], p.Predict.Nodes[p.Predict.Logits[0]].Shape)
+}
+
+func download(b *pjrt.Buffer, shape []int) (engine.Tensor, error) {
+	t := engine.Tensor{Shape: shape, Data: make([]float32, engine.Size(shape))}
+	return t, pjrt.Download(b, len(shape), t.Data)
+}
+
+// Close implements engine.Executor.
+func (e *Executor) Close() error {
+	e.free()
+	var err error
+	for _, p := range []*part{&e.step, &e.evaluate, &e.predict} {
+		if p.Executable != nil {
+			err = errors.Join(err, p.Executable.Close())
+		}
+		p.Executable = nil
+	}
+	return err
+}
