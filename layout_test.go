@@ -14,7 +14,7 @@ import (
 // groups lists the packages in the order in which they may import one another:
 // each only packages of earlier groups (and sub-packages of its own).
 var groups = [][]string{
-	{"runtime/process", "runtime/exchange/pickle"},
+	{"runtime/process", "runtime/exchange/pickle", "runtime/engine/xla/pjrt"},
 	{"runtime/durable"},
 	{"runtime/lease"},
 	{"spec", "grammars", "compiler/diag", "runtime/pareto", "runtime/volume", "runtime/npy"},
@@ -26,7 +26,7 @@ var groups = [][]string{
 	{"compiler", "runtime/search", "runtime/dataset", "runtime/evaluate"},
 	{"runtime/simulate"},
 	{"runtime/augment", "runtime/engine", "runtime/engine/cpu/kernel"},
-	{"runtime/engine/reference", "runtime/engine/cpu", "runtime/predict"},
+	{"runtime/engine/reference", "runtime/engine/cpu", "runtime/engine/xla", "runtime/predict"},
 	{"runtime/train", "runtime/machine"},
 	{"runtime/exchange"},
 	{"runtime/journal"},

@@ -177,42 +177,47 @@ func labelled(p *engine.Program) engine.Batch {
 // recordings do not reach: dropout, ignored labels, other strides and kernels.
 func TestExecutorsAgree(t *testing.T) {
 	for i, n := range small {
-		t.Run(n.name, func(t *testing.T) {
-			p := build(t, i)
-			oracle, e := started(t, p, reference.New), started(t, p, threads(2))
-			b := labelled(p)
-			for step := range 3 {
-				want, err := oracle.Step(b, 1e-3)
-				if err != nil {
-					t.Fatal(err)
-				}
-				got, err := e.Step(b, 1e-3)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !(math.Abs(got-want) <= 2e-5) {
-					t.Errorf("loss of step %d: %v, reference %v", step, got, want)
-				}
-				// Momentum is the gradient, Adam's m a tenth of it.
-				for slot, tensors := range oracle.State().Slots {
-					closeState(t, fmt.Sprint(slot, " after step ", step), e.State().Slots[slot], tensors, 2e-3)
-				}
-			}
-			closeState(t, "buffers", e.State().Buffers, oracle.State().Buffers, 1e-3)
-			wantLoss, want, err := oracle.Evaluate(b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			loss, got, err := e.Evaluate(b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !(math.Abs(loss-wantLoss) <= 1e-3) {
-				t.Errorf("loss of the evaluation: %v, reference %v", loss, wantLoss)
-			}
-			closeTensor(t, "logits", got, want, 5e-3)
-		})
+		for _, x := range executors[1:] {
+			t.Run(n.name+"/"+x.name, func(t *testing.T) { agree(t, build(t, i), x) })
+		}
 	}
+}
+
+// agree compares an executor with the reference: three steps and an evaluation.
+func agree(t *testing.T, p *engine.Program, x contender) {
+	oracle, e := started(t, p, reference.New), started(t, p, x.new)
+	b := labelled(p)
+	for step := range 3 {
+		want, err := oracle.Step(b, 1e-3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := e.Step(b, 1e-3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !(math.Abs(got-want) <= 2e-5) {
+			t.Errorf("loss of step %d: %v, reference %v", step, got, want)
+		}
+		// Momentum is the gradient, Adam's m a tenth of it.
+		state := e.State()
+		for slot, tensors := range oracle.State().Slots {
+			closeState(t, fmt.Sprint(slot, " after step ", step), state.Slots[slot], tensors, 2e-3)
+		}
+	}
+	closeState(t, "buffers", e.State().Buffers, oracle.State().Buffers, 1e-3)
+	wantLoss, want, err := oracle.Evaluate(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loss, got, err := e.Evaluate(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !(math.Abs(loss-wantLoss) <= 1e-3) {
+		t.Errorf("loss of the evaluation: %v, reference %v", loss, wantLoss)
+	}
+	closeTensor(t, "logits", got, want, 5e-3)
 }
 
 // closeState compares tensors by name; tolerance is relative to each one's largest value.

@@ -172,10 +172,36 @@ func TestALostBestCheckpointIsTold(t *testing.T) {
 	}
 }
 
-func TestRegionsAreRefused(t *testing.T) {
+// TestRegionsTrain trains on two regions that overlap and wants a loss that falls,
+// a score of each region, and equal bits from one thread and from three.
+func TestRegionsTrain(t *testing.T) {
+	job, data := phantomJob(t)
+	job.Description.Labels = []nnunet.Label{{Name: "background", Values: []int{0}}, {Name: "whole", Values: []int{1, 2}}, {Name: "core", Values: []int{2}}}
+	job.Description.RegionOrder = []int{1, 2}
+	job.Configuration.Architecture.Classes = 2
+	job.Epochs, job.Threads = 4, 1
+	one, err := train.Run(context.Background(), job, data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, last := one.Curve[0].TrainLoss, one.Curve[3].TrainLoss; !(last < first) {
+		t.Errorf("the loss went from %v to %v", first, last)
+	}
+	if d := cmp.Diff([]string{"whole", "core"}, one.Labels); d != "" || len(one.Dice) != 2 {
+		t.Errorf("scores %v of %v", one.Dice, one.Labels)
+	}
+	job.Directory, job.Threads = t.TempDir(), 3
+	three, err := train.Run(context.Background(), job, data, nil)
+	if d := same(one, three); err != nil || d != "" {
+		t.Errorf("three threads: %v %s", err, d)
+	}
+}
+
+// TestRegionsNeedTheirOutputs: a network with another number of outputs is refused.
+func TestRegionsNeedTheirOutputs(t *testing.T) {
 	job, data := phantomJob(t)
 	job.Description.Labels = []nnunet.Label{{Name: "background", Values: []int{0}}, {Name: "both", Values: []int{1, 2}}}
-	if _, err := train.Run(context.Background(), job, data, nil); err == nil || !strings.Contains(err.Error(), "regions") {
+	if _, err := train.Run(context.Background(), job, data, nil); err == nil || !strings.Contains(err.Error(), "1 regions for 3 outputs") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -28,6 +28,9 @@ type voxelwise struct {
 }
 
 func (l *lowering) voxelwise(o engine.Objective, logits, labels value) voxelwise {
+	if len(o.Regions) > 0 {
+		return l.regionwise(o, logits, labels)
+	}
 	e := l.emitter
 	shape := logits.shape
 	top := e.broadcast(e.reduce("maximum", logits, lowest, 4), shape, 0, 1, 2, 3)
@@ -43,6 +46,29 @@ func (l *lowering) voxelwise(o engine.Objective, logits, labels value) voxelwise
 		v.y = e.mul(v.y, e.broadcast(v.counts, shape, 0, 1, 2, 3))
 	}
 	v.entropy = e.mul(v.counts, e.sub(e.unary("log", total), e.sum(e.mul(v.y, shifted), 4)))
+	return v
+}
+
+// regionwise is voxelwise where each output is a region of its own.
+func (l *lowering) regionwise(o engine.Objective, logits, labels value) voxelwise {
+	e := l.emitter
+	v := voxelwise{p: e.unary("logistic", logits), counts: e.constant(1, f32, labels.shape)}
+	if o.Ignore != 0 {
+		v.counts = e.convert(e.compare("NE", labels, e.like(float64(o.Ignore), labels)), f32)
+	}
+	one := append(append([]int{}, labels.shape...), 1)
+	var members []value
+	for _, values := range o.Regions {
+		in := e.like(0, v.counts)
+		for _, label := range values {
+			in = e.add(in, e.convert(e.compare("EQ", labels, e.like(float64(label), labels)), f32))
+		}
+		members = append(members, e.reshape(e.mul(in, v.counts), one...))
+	}
+	v.y = e.join(4, members...)
+	positive := e.binary("maximum", logits, e.like(0, logits))
+	tail := e.unary("log_plus_one", e.unary("exponential", e.unary("negate", e.unary("abs", logits))))
+	v.entropy = e.mul(v.counts, e.sum(e.sub(e.add(positive, tail), e.mul(logits, v.y)), 4))
 	return v
 }
 
@@ -77,7 +103,11 @@ func (l *lowering) tail(o engine.Objective, v voxelwise) []value {
 	one := func(a value) value { return e.reshape(a, 1) }
 	zero := e.constant(0, f32, []int{1})
 	if o.Kind != engine.TopK {
-		return []value{one(e.sum(v.entropy, 0, 1, 2, 3)), one(e.sum(v.counts, 0, 1, 2, 3)), zero, zero}
+		count := e.sum(v.counts, 0, 1, 2, 3)
+		if len(o.Regions) > 0 && o.Ignore == 0 { // a mean over outputs too
+			count = e.scaled(count, float64(len(o.Regions)))
+		}
+		return []value{one(e.sum(v.entropy, 0, 1, 2, 3)), one(count), zero, zero}
 	}
 	all := engine.Size(v.entropy.shape)
 	n := engine.TopKCount(all)
@@ -122,7 +152,7 @@ func (l *lowering) lossValue(o engine.Objective, shape []int, s value) value {
 	total := e.constant(0, f32, nil)
 	if o.Dice() {
 		ratio, _ := l.ratios(sums)
-		foreground := e.slice(ratio, 1, 1, shape[4])
+		foreground := e.slice(ratio, 1, o.FirstClass(), shape[4])
 		total = e.scaled(e.sum(foreground, 0, 1), -1/float64(engine.Size(foreground.shape)))
 	}
 	if o.Entropy() || o.Kind == engine.TopK {
@@ -144,6 +174,9 @@ func (l *lowering) lossGradient(o engine.Objective, logits, labels, s, dy value)
 		g := l.diceGradient(o, shape, v, sums)
 		mean := e.broadcast(e.sum(e.mul(g, v.p), 4), shape, 0, 1, 2, 3)
 		total = e.mul(v.p, e.sub(g, mean))
+		if len(o.Regions) > 0 { // a sigmoid's
+			total = e.mul(e.mul(v.p, e.sub(e.like(1, v.p), v.p)), g)
+		}
 	}
 	if o.Entropy() || o.Kind == engine.TopK {
 		share := e.div(v.counts, e.broadcast(e.binary("maximum", tail[1], e.like(1, tail[1])), v.counts.shape))
@@ -162,8 +195,8 @@ func (l *lowering) diceGradient(o engine.Objective, shape []int, v voxelwise, su
 	e := l.emitter
 	ratio, below := l.ratios(sums)
 	rows, k := ratio.shape[0], ratio.shape[1]
-	foreground := e.convert(e.compare("GT", e.iota(i32, 1, ratio.shape), e.constant(0, i32, ratio.shape)), f32)
-	factor := e.scaled(e.div(foreground, below), -1/float64(rows*(k-1)))
+	counted := e.convert(e.compare("GE", e.iota(i32, 1, ratio.shape), e.constant(float64(o.FirstClass()), i32, ratio.shape)), f32)
+	factor := e.scaled(e.div(counted, below), -1/float64(rows*(k-o.FirstClass())))
 	return e.mul(l.spread(factor, shape), e.sub(e.scaled(v.y, 2), l.spread(ratio, shape)))
 }
 
