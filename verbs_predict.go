@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,6 +86,11 @@ func (p *prediction) open(cmd *cobra.Command) (models []predict.Model, close fun
 			return nil, close, err
 		}
 		closers = append(closers, done)
+		if len(models) > 0 && !slices.EqualFunc(m.Dataset.Labels, models[0].Dataset.Labels, sameLabel) {
+			done()
+			close()
+			return nil, func() {}, fmt.Errorf("%s has other labels than %s; their probabilities can't be averaged", p.models[len(models)], p.models[0])
+		}
 		m.Step = p.step
 		if p.noMirroring {
 			m.Mirror = nil
@@ -93,6 +99,8 @@ func (p *prediction) open(cmd *cobra.Command) (models []predict.Model, close fun
 	}
 	return models, close, nil
 }
+
+func sameLabel(a, b nnunet.Label) bool { return slices.Equal(a.Values, b.Values) }
 
 // trained reads each model's trainings.
 func (p *prediction) trained(cmd *cobra.Command) (sets [][]train.Trained, err error) {
@@ -133,6 +141,9 @@ func (p *prediction) trained(cmd *cobra.Command) (sets [][]train.Trained, err er
 }
 
 func (p *prediction) execute(cmd *cobra.Command) error {
+	if !(p.step > 0 && p.step <= 1) {
+		return fmt.Errorf("--step %v: it must be above 0 and at most 1", p.step)
+	}
 	models, close, err := p.open(cmd)
 	if err != nil {
 		return err
@@ -151,20 +162,37 @@ func (p *prediction) execute(cmd *cobra.Command) error {
 	if err := os.MkdirAll(p.out, 0o755); err != nil {
 		return err
 	}
-	for i, c := range cases {
+	todo, err := p.todo(cases, models[0].Dataset.FileEnding)
+	if err != nil {
+		return err
+	}
+	for i, c := range todo {
 		path := filepath.Join(p.out, c.ID+models[0].Dataset.FileEnding)
-		if _, err := os.Stat(path); err == nil {
-			if p.resume {
-				continue
-			}
-			return fmt.Errorf("%s is there already; choose another folder, or --continue to pass over what is there", path)
-		}
 		if err := p.one(cmd, models, c, path, steps); err != nil {
 			return fmt.Errorf("case %s: %w", c.ID, err)
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d: %s\n", i+1, len(cases), path)
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d: %s\n", i+1, len(todo), path)
 	}
 	return nil
+}
+
+// todo are the cases whose predictions are not there. Before anything is
+// predicted, one that is there is refused, unless it is to be passed over.
+func (p *prediction) todo(cases []dataset.RawCase, ending string) ([]dataset.RawCase, error) {
+	var todo []dataset.RawCase
+	for _, c := range cases {
+		path := filepath.Join(p.out, c.ID+ending)
+		_, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			todo = append(todo, c)
+		case err != nil:
+			return nil, err
+		case !p.resume:
+			return nil, fmt.Errorf("%s is there already; choose another folder, or --continue to pass over what is there", path)
+		}
+	}
+	return todo, nil
 }
 
 // one predicts a case. Its segmentation is written last: where it is, all is.
@@ -222,39 +250,7 @@ func ensembleCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if len(input) < 2 {
-				return errors.New("an ensemble is of two folders of probabilities at least: --input DIR,DIR")
-			}
-			names, err := evaluate.Files(input[0], ".npz")
-			if err != nil {
-				return fmt.Errorf("%w; predict with --save-probabilities", err)
-			}
-			for _, name := range names {
-				stem := strings.TrimSuffix(name, ".npz")
-				var all []predict.Probabilities
-				for _, dir := range input {
-					one, err := predict.ReadProbabilities(filepath.Join(dir, stem), d.FileEnding)
-					if err != nil {
-						return err
-					}
-					all = append(all, one)
-				}
-				mean, err := predict.Average(all)
-				if err != nil {
-					return fmt.Errorf("case %s: %w", stem, err)
-				}
-				labels, err := mean.Labels(d)
-				if err != nil {
-					return fmt.Errorf("case %s: %w", stem, err)
-				}
-				if err := os.MkdirAll(out, 0o755); err != nil {
-					return err
-				}
-				if err := volume.WriteLabels(filepath.Join(out, stem+d.FileEnding), labels); err != nil {
-					return err
-				}
-			}
-			return nil
+			return ensemble(input, out, d)
 		},
 	}
 	cmd.Flags().StringSliceVar(&input, "input", nil, "folders of CASE.npz")
@@ -262,6 +258,70 @@ func ensembleCommand() *cobra.Command {
 	cmd.Flags().StringVar(&datasetFile, "dataset-json", "", "nnU-Net's dataset.json")
 	requireFlags(cmd, "input", "out", "dataset-json")
 	return cmd
+}
+
+// ensemble averages the probabilities of each case over folders, which must all
+// have the same cases, as nnU-Net demands.
+func ensemble(folders []string, out string, d nnunet.Dataset) error {
+	if len(folders) < 2 {
+		return errors.New("an ensemble is of two folders of probabilities at least: --input DIR,DIR")
+	}
+	names, err := sameFiles(folders)
+	if err != nil {
+		return fmt.Errorf("%w; predict with --save-probabilities", err)
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	for _, name := range names {
+		stem := strings.TrimSuffix(name, ".npz")
+		var all []predict.Probabilities
+		for _, dir := range folders {
+			one, err := predict.ReadProbabilities(filepath.Join(dir, stem), d.FileEnding)
+			if err != nil {
+				return err
+			}
+			all = append(all, one)
+		}
+		mean, err := predict.Average(all)
+		if err != nil {
+			return fmt.Errorf("case %s: %w", stem, err)
+		}
+		labels, err := mean.Labels(d)
+		if err != nil {
+			return fmt.Errorf("case %s: %w", stem, err)
+		}
+		if err := volume.WriteLabels(filepath.Join(out, stem+d.FileEnding), labels); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sameFiles are the names of the probabilities that every folder has; one that
+// a folder lacks is an error.
+func sameFiles(folders []string) ([]string, error) {
+	names, err := evaluate.Files(folders[0], ".npz")
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range folders[1:] {
+		others, err := evaluate.Files(dir, ".npz")
+		if err != nil {
+			return nil, err
+		}
+		for _, pair := range []struct {
+			have, want []string
+			dir        string
+		}{{others, names, dir}, {names, others, folders[0]}} {
+			for _, name := range pair.want {
+				if !slices.Contains(pair.have, name) {
+					return nil, fmt.Errorf("%s is missing, which another folder has", filepath.Join(pair.dir, name))
+				}
+			}
+		}
+	}
+	return names, nil
 }
 
 // judged is how segmentations are compared with references.

@@ -20,7 +20,9 @@ func NewPredictor(c nnunet.Configuration, s engine.State, threads int) (engine.E
 	}
 	p, err := Build(n, GraphOptions{
 		Batch: 1, Patch: c.Patch3(),
-		Loss: engine.Loss{Kind: engine.CE}, Optimizer: engine.Optimizer{Kind: engine.SGD}, // neither is used
+		// Neither is used; a loss over regions may have a single output.
+		Loss:      engine.Loss{Kind: engine.CE, Regions: make([][]int16, c.Architecture.Classes)},
+		Optimizer: engine.Optimizer{Kind: engine.SGD},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("network of %s: %w", c.Name, err)
