@@ -40,7 +40,7 @@ func (m Model) Cases() ([]CaseDice, error) {
 		for _, c := range s.Cases {
 			one := CaseDice{Case: caseName(c.Prediction), Fold: f.Name, Dice: map[string]float64{}}
 			for _, l := range m.Dataset.Foreground() {
-				at := slices.IndexFunc(c.Labels, func(x evaluate.LabelMetrics) bool { return x.Key == key(l) })
+				at := slices.IndexFunc(c.Labels, func(x evaluate.LabelMetrics) bool { return x.Key == key(l) || x.Key == "("+key(l)+",)" }) // a region of one label
 				if at < 0 {
 					return nil, fmt.Errorf("%s: case %s has no metrics of label %q (%s)", f.Summary, one.Case, l.Name, key(l))
 				}
