@@ -25,7 +25,12 @@ func checkRegions(p *plan.Plan, d nnunet.Dataset) error {
 		if i < 0 {
 			continue
 		}
-		for _, v := range s.Space.Parameters[i].Choices {
+		x := s.Space.Parameters[i]
+		values := slices.Clone(x.Choices)
+		if x.Default != nil { // a constant's value
+			values = append(values, *x.Default)
+		}
+		for _, v := range values {
 			if text, _ := v.Text(); text == string(engine.TopK) {
 				return fmt.Errorf(why, "study "+s.Name, engine.TopK)
 			}
