@@ -60,7 +60,7 @@ func randomFold(t *testing.T, a unet.Architecture) Fold {
 		f.Parameters[p.Name] = x
 	}
 	for _, b := range n.Blocks {
-		if b.Op == unet.Normalise && a.Norm == unet.BatchNorm {
+		if b.Op == unet.Normalise && b.Norm == unet.BatchNorm {
 			for _, name := range []string{".running_mean", ".running_var"} {
 				x := engine.Tensor{Shape: []int{b.Channels[1]}, Data: make([]float32, b.Channels[1])}
 				for i := range x.Data {
@@ -78,6 +78,11 @@ var architectures = map[string]func(*unet.Architecture){
 	"plain":    func(*unet.Architecture) {},
 	"batch":    func(a *unet.Architecture) { a.Norm, a.Activation, a.Dropout = unet.BatchNorm, unet.PReLU, 0.2 },
 	"residual": func(a *unet.Architecture) { a.Encoder, a.Activation = unet.Residual, unet.GELU },
+}
+
+// twoSides gives the decoder layers of its own, as a derivation may.
+func twoSides(a *unet.Architecture) {
+	a.DecoderSide = &unet.Side{Norm: unet.BatchNorm, Activation: unet.ELU}
 }
 
 // TestModelRoundTrip writes model folders and reads them back.
@@ -138,6 +143,10 @@ func TestRefusedNetwork(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
 	if err := WriteModel(dir, m, nil); err == nil {
 		t.Error("a kernel of even size was written")
+	}
+	m = example(t, twoSides)
+	if err := WriteModel(dir, m, nil); err == nil || !strings.Contains(err.Error(), "its decoder has BatchNorm, ELU") {
+		t.Errorf("a decoder of its own kind: %v", err)
 	}
 	if exists(dir) {
 		t.Error("something was written")

@@ -253,7 +253,7 @@ func (g *graph) convolution(b unet.Block, x string) string {
 
 func (g *graph) norm(b unet.Block, x string) string {
 	in := []string{x, g.weight(b.Name + ".weight"), g.weight(b.Name + ".bias")}
-	if g.network.Architecture.Norm == unet.BatchNorm {
+	if b.Norm == unet.BatchNorm {
 		in = append(in, g.weight(b.Name+".running_mean"), g.weight(b.Name+".running_var"))
 		return g.node("BatchNormalization", in, b.Name, "epsilon", engine.NormEpsilon)
 	}
@@ -262,7 +262,7 @@ func (g *graph) norm(b unet.Block, x string) string {
 
 func (g *graph) activation(b unet.Block, x string) string {
 	one := func(name string, v float64) string { return g.constant(b.Name+name, nil, []float32{float32(v)}) }
-	switch a := g.network.Architecture.Activation; a {
+	switch a := b.Activation; a {
 	case unet.LeakyReLU:
 		return g.node("LeakyRelu", []string{x}, b.Name, "alpha", engine.LeakySlope)
 	case unet.ReLU:

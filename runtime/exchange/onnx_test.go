@@ -3,6 +3,7 @@ package exchange
 import (
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,7 +19,9 @@ var onnxDir = flag.String("onnx", "", "folder to write networks to for check_onn
 // TestONNX writes every network; with -onnx they are kept for check_onnx.py, which
 // runs them in onnxruntime and compares.
 func TestONNX(t *testing.T) {
-	for name, change := range architectures {
+	all := maps.Clone(architectures)
+	all["sides"] = twoSides
+	for name, change := range all {
 		m := example(t, change)
 		text, err := WriteONNX(m, m.Folds[0])
 		if err != nil {

@@ -85,6 +85,10 @@ func WriteModel(dir string, m Model, trainings []Training) error {
 // plans are the model's plans file, with its configuration as it was trained. What
 // nnU-Net would read of it must be that network.
 func (m Model) plans() ([]byte, error) {
+	if side := m.Configuration.Architecture.DecoderSide; side != nil {
+		return nil, fmt.Errorf("nnU-Net's plans cannot express this network: its decoder has %s, %s and a dropout of %v of its own, and plans name one of each for the whole network",
+			side.Norm, side.Activation, side.Dropout)
+	}
 	s := m.Plans.Settings
 	s.Configurations = slices.Clone(s.Configurations)
 	at := slices.IndexFunc(s.Configurations, func(c nnunet.Configuration) bool { return c.Name == m.Configuration.Name })
