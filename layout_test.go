@@ -27,6 +27,7 @@ var groups = [][]string{
 	{"runtime/simulate"},
 	{"runtime/augment", "runtime/engine", "runtime/engine/cpu/kernel"},
 	{"runtime/engine/reference", "runtime/engine/cpu", "runtime/engine/xla", "runtime/predict"},
+	{"runtime/accelerator"},
 	{"runtime/train", "runtime/machine"},
 	{"runtime/exchange"},
 	{"runtime/journal"},
