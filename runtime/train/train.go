@@ -19,7 +19,6 @@ import (
 	"runspec/runtime/dataset"
 	"runspec/runtime/durable"
 	"runspec/runtime/engine"
-	"runspec/runtime/engine/cpu"
 	"runspec/runtime/evaluate"
 )
 
@@ -50,7 +49,8 @@ type trainer struct {
 // Run trains until the job's epochs are done, then validates. A training that
 // was interrupted goes on from its last checkpoint; one with a parent starts
 // from the parent's. Tell, which may be nil, hears of each epoch.
-func Run(ctx context.Context, job Job, data Data, tell func(Epoch)) (Result, error) {
+func Run(ctx context.Context, job Job, data Data, tell func(Epoch)) (r Result, err error) {
+	defer func() { err = memory(err) }()
 	if err := os.MkdirAll(job.Directory, 0o755); err != nil {
 		return Result{}, err
 	}
@@ -90,7 +90,7 @@ func newTrainer(job Job, data Data) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.executor, err = cpu.New(program, cpu.Options{Threads: job.Threads})
+	t.executor, err = newExecutor(program, job.place())
 	return t, err
 }
 
@@ -179,7 +179,7 @@ func mix(seed, stream uint64) uint64 {
 // the checkpoints.
 func (t *trainer) epoch(ctx context.Context, tell func(Epoch)) error {
 	began := time.Now()
-	e := Epoch{Epoch: t.progress.Epochs}
+	e := Epoch{Epoch: t.progress.Epochs, Device: t.job.Code.Device}
 	var err error
 	h := t.job.Training.Hyperparameters
 	if e.Rate, err = Rate(h.LRScheduler, h.InitialLR, e.Epoch, t.job.Horizon); err != nil {
@@ -311,7 +311,7 @@ func (t *trainer) keep(e Epoch) error {
 	if better {
 		paths = []string{filepath.Join(t.job.Directory, bestCheckpoint), paths[0]}
 	}
-	if err := (Checkpoint{t.executor.State(), p, t.identity}).Write(paths...); err != nil {
+	if err := (Checkpoint{t.executor.State(), p, t.identity, t.job.Code.Instructions}).Write(paths...); err != nil {
 		return err
 	}
 	t.progress = p

@@ -20,9 +20,11 @@ import (
 
 // Options are the executor's own.
 type Options struct {
-	Client   *pjrt.Client
-	Device   int  // index into the client's devices
-	Bfloat16 bool // activations and their gradients at rest; parameters, statistics and losses stay float32
+	Client      *pjrt.Client
+	Device      int              // index into the client's devices
+	Precision   engine.Precision // of activations and their gradients at rest; "": FP32
+	Executables string           // folder of compiled programs, which later executors load; "": none are kept
+	Flags       []pjrt.Flag      // of XLA, beside those that every program gets
 }
 
 // Executor implements engine.Executor.
@@ -34,6 +36,7 @@ type Executor struct {
 	steps   int
 
 	activations kind // element type of activations at rest
+	compiler    compiler
 
 	step, evaluate, predict part
 
@@ -48,16 +51,20 @@ func New(p *engine.Program, o Options) (engine.Executor, error) {
 		return nil, fmt.Errorf("xla: there is no device %d", o.Device)
 	}
 	e := &Executor{program: p, client: o.Client, device: o.Client.Devices[o.Device], weights: engine.NewWeights(p)}
-	e.activations = f32
-	if o.Bfloat16 {
-		e.activations = bf16
+	var known bool
+	if e.activations, known = atRest[o.Precision]; !known {
+		return nil, fmt.Errorf("xla: there is no precision %q", o.Precision)
 	}
+	e.compiler = compiler{client: o.Client, kind: e.device.Kind, flags: append(flags(o.Client), o.Flags...), folder: o.Executables}
 	e.parts()
 	if err := e.upload(); err != nil {
 		return nil, errors.Join(fmt.Errorf("xla: %w", err), e.Close())
 	}
 	return e, nil
 }
+
+// atRest are the element types of activations.
+var atRest = map[engine.Precision]kind{"": f32, engine.FP32: f32, engine.BF16: bf16}
 
 // part is one of the program's executables, compiled when it is first asked for.
 type part struct {
@@ -78,7 +85,7 @@ func (e *Executor) run(p *part, inputs []*pjrt.Buffer) ([]*pjrt.Buffer, error) {
 	if p.Executable == nil {
 		text, err := p.lower()
 		if err == nil {
-			p.Executable, err = e.client.Compile(text, flags(e.client)...)
+			p.Executable, err = e.compiler.compile(text)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("compile the %s: %w", p.name, err)

@@ -137,6 +137,9 @@ func (p *Plugin) attributes(description uintptr) (map[string]string, error) {
 	return words, nil
 }
 
+// Plugin is the plug-in that the client is of.
+func (c *Client) Plugin() *Plugin { return c.plugin }
+
 // Close gives the devices back; buffers and executables must be closed before.
 func (c *Client) Close() error {
 	_, err := call(c.plugin, clientDestroy, handle{c.object})
