@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -92,7 +91,7 @@ func (s *studies) launch(ctx context.Context, j *journal.Journal, o Options, run
 		if err := s.append(j, s.startEvent(t)); err != nil {
 			return err
 		}
-		free := s.on.take(&job, filepath.Join(o.CacheDir, "executables"))
+		free := s.on.take(&job, o.Executables())
 		running[s.key(t)] = true
 		o.Progress.Start(job.Name, 0, job.Epochs)
 		group.Go(func() error {

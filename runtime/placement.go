@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"runspec/compiler/plan"
 	"runspec/runtime/accelerator"
@@ -75,6 +76,14 @@ func Probe(ctx context.Context, path string) ([]accelerator.Device, error) {
 		return nil, err
 	}
 	return accelerator.Ask(ctx, []string{self, "devices"}, path)
+}
+
+// Executables is the cache's folder of programs compiled for devices.
+func (o Options) Executables() string {
+	if o.CacheDir == "" {
+		o.CacheDir = DefaultCache()
+	}
+	return filepath.Join(o.CacheDir, "executables")
 }
 
 // each is the number of trainings that share a device when all workers are busy.
