@@ -35,7 +35,7 @@ var groups = [][]string{
 	{"runtime/analyze", "runtime/report", "runtime/progress", "runtime/provenance"},
 	{"runtime"},
 	{"runtime/inspect", "runtime/doctor"},
-	{"."},
+	{".", "runtime/engine/bench/gpu"},
 }
 
 // confined names the modules that only some packages may import.

@@ -84,5 +84,14 @@ func (d Device) flags() (list []pjrt.Flag) {
 	return list
 }
 
+// Used is what the device's allocator has given to programs of this process.
+func (d Device) Used() (pjrt.Memory, error) {
+	c, index, err := d.client()
+	if err != nil {
+		return pjrt.Memory{}, err
+	}
+	return c.Devices[index].Memory()
+}
+
 // OutOfMemory says whether an error is a device's want of memory.
 func OutOfMemory(err error) bool { return pjrt.OutOfMemory(err) }

@@ -94,9 +94,9 @@ func newTrainer(job Job, data Data) (*trainer, error) {
 	return t, err
 }
 
-// regions are the labels of each of a data set's outputs, or nil where its outputs
+// Regions are the labels of each of a data set's outputs, or nil where its outputs
 // are exclusive classes.
-func regions(d nnunet.Dataset) (out [][]int16) {
+func Regions(d nnunet.Dataset) (out [][]int16) {
 	if !d.HasRegions() {
 		return nil
 	}
@@ -120,7 +120,7 @@ func (t *trainer) graphOptions() GraphOptions {
 			Kind:      engine.LossKind(h.LossFunction),
 			BatchDice: c.BatchDice,
 			Ignore:    int16(t.job.Description.Ignore),
-			Regions:   regions(t.job.Description),
+			Regions:   Regions(t.job.Description),
 			Weights:   t.network.DeepSupervisionWeights(),
 		},
 		Optimizer: engine.Optimizer{
@@ -223,7 +223,7 @@ func diverged(err error) error {
 // pseudo-Dice over all their voxels.
 func (t *trainer) monitor(ctx context.Context, e *Epoch) error {
 	n, sum := t.job.Training.ValidationIterations, 0.0
-	o := newOverlap(t.network.Architecture.Classes, t.job.Description.Ignore, regions(t.job.Description))
+	o := newOverlap(t.network.Architecture.Classes, t.job.Description.Ignore, Regions(t.job.Description))
 	err := t.each(ctx, t.validation, e.Epoch*n, n, func(b engine.Batch) error {
 		loss, logits, err := t.executor.Evaluate(b)
 		if err != nil {
