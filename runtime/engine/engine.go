@@ -59,6 +59,17 @@ type Optimizer struct {
 	Clip        float64 // bound on the global gradient norm, nnU-Net 12; 0: none
 }
 
+// Precision is the element type of activations and their gradients at rest.
+// Parameters, optimiser state, statistics and losses are float32 in all of them.
+type Precision string
+
+// The precisions. FP16 scales the loss, as PyTorch's GradScaler does.
+const (
+	FP32 Precision = "fp32"
+	BF16 Precision = "bf16"
+	FP16 Precision = "fp16"
+)
+
 // Executor runs one compiled Program. It is not safe for concurrent use.
 type Executor interface {
 	// Step trains on one batch at the given learning rate and returns the loss

@@ -20,9 +20,9 @@ import (
 
 // Options are the executor's own.
 type Options struct {
-	Client   *pjrt.Client
-	Device   int  // index into the client's devices
-	Bfloat16 bool // activations and their gradients at rest; parameters, statistics and losses stay float32
+	Client    *pjrt.Client
+	Device    int              // index into the client's devices
+	Precision engine.Precision // of activations and their gradients at rest; empty: engine.FP32
 }
 
 // Executor implements engine.Executor.
@@ -47,11 +47,11 @@ func New(p *engine.Program, o Options) (engine.Executor, error) {
 	if o.Client == nil || o.Device < 0 || o.Device >= len(o.Client.Devices) {
 		return nil, fmt.Errorf("xla: there is no device %d", o.Device)
 	}
-	e := &Executor{program: p, client: o.Client, device: o.Client.Devices[o.Device], weights: engine.NewWeights(p)}
-	e.activations = f32
-	if o.Bfloat16 {
-		e.activations = bf16
+	activations, err := atRest(o.Precision)
+	if err != nil {
+		return nil, fmt.Errorf("xla: %w", err)
 	}
+	e := &Executor{program: p, activations: activations, client: o.Client, device: o.Client.Devices[o.Device], weights: engine.NewWeights(p)}
 	e.parts()
 	if err := e.upload(); err != nil {
 		return nil, errors.Join(fmt.Errorf("xla: %w", err), e.Close())
