@@ -67,6 +67,23 @@ func (e *emitter) sub(a, b value) value { return e.binary("subtract", a, b) }
 func (e *emitter) mul(a, b value) value { return e.binary("multiply", a, b) }
 func (e *emitter) div(a, b value) value { return e.binary("divide", a, b) }
 
+// barriers are values that XLA takes for others than these: what is computed
+// from the ones is not kept in memory for what is computed from the others.
+func (e *emitter) barriers(values ...value) []value {
+	var names, types []string
+	for _, v := range values {
+		names, types = append(names, v.name), append(types, v.typ())
+	}
+	all := fmt.Sprintf("%%v%d", e.next)
+	e.next++
+	fmt.Fprintf(&e.text, "    %s:%d = stablehlo.optimization_barrier %s : %s\n", all, len(values), strings.Join(names, ", "), strings.Join(types, ", "))
+	out := append([]value{}, values...)
+	for i := range out {
+		out[i].name = fmt.Sprintf("%s#%d", all, i)
+	}
+	return out
+}
+
 // constant is a tensor of one number.
 func (e *emitter) constant(x float64, k kind, shape []int) value {
 	text := strconv.FormatFloat(x, 'e', 17, 64)

@@ -22,16 +22,28 @@ func (l *lowering) norm(n engine.Node, in []value) (value, bool) {
 		y, _ := l.activate(op.Function, l.before(hat, in), value{})
 		return e.convert(y, l.activations), true
 	case engine.NormaliseSums:
+		in = l.apart(in)
 		hat, _ := l.hat(in)
 		g := l.through(op.Function, hat, in)
 		axes, rows, c := shared(in[1]), in[1].shape[1], in[1].shape[2]
-		return e.join(0, e.reshape(e.sum(e.mul(g, hat), axes...), 1, rows, c), e.reshape(e.sum(g, axes...), 1, rows, c)), true
+		sums := e.join(0, e.reshape(e.sum(e.mul(g, hat), axes...), 1, rows, c), e.reshape(e.sum(g, axes...), 1, rows, c))
+		return e.barriers(sums)[0], true // or the parameters' gradients become sums over the voxels of their own
 	case engine.NormaliseInput:
 		return l.normaliseInput(op, in), true
 	case engine.NormaliseParameter:
 		return e.sum(e.at(in[0], 0, op.Row), 0), true
 	}
 	return value{}, false
+}
+
+// apart puts a barrier before all small operands, in[1] to in[3] and those
+// behind the gradient: so each pass over the voxels computes anew what it needs,
+// where XLA would keep the activation's mask, or a float32 gradient, of the pass
+// before.
+func (l *lowering) apart(in []value) []value {
+	small := append(append([]value{}, in[1:4]...), in[5:]...)
+	small = l.emitter.barriers(small...)
+	return append(append([]value{in[0]}, small[:3]...), append([]value{in[4]}, small[3:]...)...)
 }
 
 // shared are the axes of x (N, D, H, W, C) over which moments (2, R, C) are taken.
@@ -104,6 +116,7 @@ func (l *lowering) through(f engine.Function, hat value, in []value) value {
 
 func (l *lowering) normaliseInput(op engine.NormaliseInput, in []value) value {
 	e := l.emitter
+	in = l.apart(in)
 	hat, inverse := l.hat(in)
 	g := l.through(op.Function, hat, in)
 	sums := e.scaled(in[5], 1/voxels(hat.shape, in[5].shape[1]))
