@@ -128,6 +128,30 @@ func (e *emitter) reduce(op string, a value, init float64, axes ...int) value {
 		a.name, start.name, op, list(axes), a.typ(), start.typ(), tensor(a.kind, shape))
 }
 
+// sums folds the same axes of two values of one shape in one pass.
+func (e *emitter) sums(a, b value, axes ...int) (value, value) {
+	var shape []int
+	for i, n := range a.shape {
+		if !contains(axes, i) {
+			shape = append(shape, n)
+		}
+	}
+	zero, one := e.constant(0, a.kind, nil), tensor(a.kind, nil)
+	all := fmt.Sprintf("%%v%d", e.next)
+	e.next++
+	fmt.Fprintf(&e.text, `    %s:2 = stablehlo.reduce(%s init: %s), (%s init: %s) across dimensions = %s : (%s, %s, %s, %s) -> (%s, %s)
+     reducer(%%a: %s, %%b: %s) (%%c: %s, %%d: %s) {
+      %%e = stablehlo.add %%a, %%b : %s
+      %%f = stablehlo.add %%c, %%d : %s
+      stablehlo.return %%e, %%f : %s, %s
+    }
+`, all, a.name, zero.name, b.name, zero.name, list(axes), a.typ(), b.typ(), one, one, tensor(a.kind, shape), tensor(a.kind, shape),
+		one, one, one, one, one, one, one, one)
+	first := value{name: all + "#0", shape: shape, kind: a.kind}
+	second := value{name: all + "#1", shape: shape, kind: a.kind}
+	return first, second
+}
+
 func (e *emitter) sum(a value, axes ...int) value { return e.reduce("add", a, 0, axes...) }
 
 // compare gives booleans: direction is EQ, GT, GE, …

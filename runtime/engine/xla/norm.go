@@ -26,7 +26,8 @@ func (l *lowering) norm(n engine.Node, in []value) (value, bool) {
 		hat, _ := l.hat(in)
 		g := l.through(op.Function, hat, in)
 		axes, rows, c := shared(in[1]), in[1].shape[1], in[1].shape[2]
-		sums := e.join(0, e.reshape(e.sum(e.mul(g, hat), axes...), 1, rows, c), e.reshape(e.sum(g, axes...), 1, rows, c))
+		along, plain := e.sums(e.mul(g, hat), g, axes...)
+		sums := e.join(0, e.reshape(along, 1, rows, c), e.reshape(plain, 1, rows, c))
 		return e.barriers(sums)[0], true // or the parameters' gradients become sums over the voxels of their own
 	case engine.NormaliseInput:
 		return l.normaliseInput(op, in), true
@@ -65,19 +66,19 @@ func (l *lowering) moments(x value, batch bool) value {
 	}
 	count := voxels(x.shape, rows)
 	wide := e.convert(x, f32)
-	mean := e.reshape(e.scaled(e.sum(wide, axes...), 1/count), 1, rows, c)
-	var variance value
+	var mean, variance value
 	if x.kind == f32 {
+		mean = e.scaled(e.sum(wide, axes...), 1/count)
 		d := e.sub(wide, l.spread(e.reshape(mean, rows, c), x.shape))
 		variance = e.scaled(e.sum(e.mul(d, d), axes...), 1/count)
 	} else {
-		square := e.scaled(e.sum(e.mul(wide, wide), axes...), 1/count)
-		m := e.reshape(mean, square.shape...)
-		variance = e.sub(square, e.mul(m, m))
+		total, square := e.sums(wide, e.mul(wide, wide), axes...)
+		mean = e.scaled(total, 1/count)
+		variance = e.sub(e.scaled(square, 1/count), e.mul(mean, mean))
 		variance = e.binary("maximum", variance, e.like(0, variance))
 	}
 	inverse := e.unary("rsqrt", e.add(variance, e.like(engine.NormEpsilon, variance)))
-	return e.join(0, mean, e.reshape(inverse, 1, rows, c))
+	return e.join(0, e.reshape(mean, 1, rows, c), e.reshape(inverse, 1, rows, c))
 }
 
 // spread lays rows (R, C) over a shape (N, D, H, W, C).
