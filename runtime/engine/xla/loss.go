@@ -33,10 +33,10 @@ func (l *lowering) voxelwise(o engine.Objective, logits, labels value) voxelwise
 	}
 	e := l.emitter
 	shape := logits.shape
-	top := e.broadcast(e.reduce("maximum", logits, lowest, 4), shape, 0, 1, 2, 3)
+	top := e.broadcast(e.overClasses("maximum", logits, lowest), shape, 0, 1, 2, 3)
 	shifted := e.sub(logits, top)
 	powers := e.unary("exponential", shifted)
-	total := e.sum(powers, 4)
+	total := e.overClasses("add", powers, 0)
 	v := voxelwise{p: e.div(powers, e.broadcast(total, shape, 0, 1, 2, 3))}
 	is := e.compare("EQ", e.broadcast(labels, shape, 0, 1, 2, 3), e.iota(i32, 4, shape))
 	v.y = e.convert(is, f32)
@@ -45,7 +45,7 @@ func (l *lowering) voxelwise(o engine.Objective, logits, labels value) voxelwise
 		v.counts = e.convert(e.compare("NE", labels, e.like(float64(o.Ignore), labels)), f32)
 		v.y = e.mul(v.y, e.broadcast(v.counts, shape, 0, 1, 2, 3))
 	}
-	v.entropy = e.mul(v.counts, e.sub(e.unary("log", total), e.sum(e.mul(v.y, shifted), 4)))
+	v.entropy = e.mul(v.counts, e.sub(e.unary("log", total), e.overClasses("add", e.mul(v.y, shifted), 0)))
 	return v
 }
 
@@ -68,8 +68,25 @@ func (l *lowering) regionwise(o engine.Objective, logits, labels value) voxelwis
 	v.y = e.join(4, members...)
 	positive := e.binary("maximum", logits, e.like(0, logits))
 	tail := e.unary("log_plus_one", e.unary("exponential", e.unary("negate", e.unary("abs", logits))))
-	v.entropy = e.mul(v.counts, e.sum(e.sub(e.add(positive, tail), e.mul(logits, v.y)), 4))
+	v.entropy = e.mul(v.counts, e.overClasses("add", e.sub(e.add(positive, tail), e.mul(logits, v.y)), 0))
 	return v
+}
+
+// fewClasses are so few that a voxel's are better folded one by one: XLA fuses
+// that with all around it, where a reduction is a kernel of its own.
+const fewClasses = 8
+
+// overClasses folds the last axis, from init.
+func (e *emitter) overClasses(op string, a value, init float64) value {
+	k := a.shape[4]
+	if k > fewClasses {
+		return e.reduce(op, a, init, 4)
+	}
+	total := e.at(a, 4, 0)
+	for i := 1; i < k; i++ {
+		total = e.binary(op, total, e.at(a, 4, i))
+	}
+	return total
 }
 
 // lowest is below every logit.
@@ -172,7 +189,7 @@ func (l *lowering) lossGradient(o engine.Objective, logits, labels, s, dy value)
 	total := e.like(0, logits)
 	if o.Dice() {
 		g := l.diceGradient(o, shape, v, sums)
-		mean := e.broadcast(e.sum(e.mul(g, v.p), 4), shape, 0, 1, 2, 3)
+		mean := e.broadcast(e.overClasses("add", e.mul(g, v.p), 0), shape, 0, 1, 2, 3)
 		total = e.mul(v.p, e.sub(g, mean))
 		if len(o.Regions) > 0 { // a sigmoid's
 			total = e.mul(e.mul(v.p, e.sub(e.like(1, v.p), v.p)), g)
