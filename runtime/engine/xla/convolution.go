@@ -108,6 +108,21 @@ func (l *lowering) convolution(n engine.Node, in []value) (value, bool) {
 	return value{}, false
 }
 
+// sliced is a slice of the channels of a convolution's gradient by its input: the
+// gradient by those channels alone, from their part of the weights. The whole
+// one, which nothing needs then, would be written once and read again for each
+// slice; the convolution behind a concatenation has two.
+func (l *lowering) sliced(op engine.Slice, node int) (value, bool) {
+	whole := l.graph.Nodes[node]
+	c, ok := whole.Op.(engine.ConvolutionInput)
+	if !ok {
+		return value{}, false
+	}
+	e, dy := l.emitter, l.values[whole.In[0]]
+	w := e.slice(l.weight(l.values[whole.In[1]]), 4, op.Offset, op.Offset+op.Channels)
+	return e.inputGradient(dy, w, c.Stride, c.Pad, c.Size), true
+}
+
 // stride of a transposed convolution is its kernel.
 func stride(w value) [3]int { return [3]int(w.shape[1:4]) }
 

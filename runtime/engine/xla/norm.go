@@ -25,8 +25,8 @@ func (l *lowering) norm(n engine.Node, in []value) (value, bool) {
 		in = l.apart(in)
 		hat, _ := l.hat(in)
 		g := l.through(op.Function, hat, in)
-		axes, rows, c := shared(in[1]), in[1].shape[1], in[1].shape[2]
-		along, plain := e.sums(e.mul(g, hat), g, axes...)
+		rows, c := in[1].shape[1], in[1].shape[2]
+		along, plain := l.perRow(e.mul(g, hat), g, rows)
 		sums := e.join(0, e.reshape(along, 1, rows, c), e.reshape(plain, 1, rows, c))
 		return e.barriers(sums)[0], true // or the parameters' gradients become sums over the voxels of their own
 	case engine.NormaliseInput:
@@ -47,12 +47,27 @@ func (l *lowering) apart(in []value) []value {
 	return append(append([]value{in[0]}, small[:3]...), append([]value{in[4]}, small[3:]...)...)
 }
 
-// shared are the axes of x (N, D, H, W, C) over which moments (2, R, C) are taken.
-func shared(moments value) []int {
-	if moments.shape[1] == 1 {
-		return []int{0, 1, 2, 3}
+// parts is in how many parts perRow sums a row's voxels at most, and voxelsPerPart
+// how many a part has at least.
+const parts, voxelsPerPart = 512, 4
+
+// perRow sums two values (N, D, H, W, C) over the voxels of each of the rows of
+// moments: (R, C). It goes by way of partial sums, each of which some of a GPU's
+// threads can take; a few long sums would leave it idle, and XLA would compute
+// what is summed in a kernel of its own, in float32.
+func (l *lowering) perRow(a, b value, rows int) (value, value) {
+	e, c := l.emitter, a.shape[4]
+	each := engine.Size(a.shape[:4]) / rows
+	count := 1
+	for n := 2; n <= parts && n*voxelsPerPart <= each; n++ {
+		if each%n == 0 {
+			count = n
+		}
 	}
-	return []int{1, 2, 3}
+	split := func(v value) value { return e.reshape(v, rows, count, each/count, c) }
+	first, second := e.sums(split(a), split(b), 2)
+	partial := e.barriers(first, second)
+	return e.sums(partial[0], partial[1], 1)
 }
 
 // moments is in two passes: the sum of squares would lose digits where the mean
@@ -72,7 +87,7 @@ func (l *lowering) moments(x value, batch bool) value {
 		d := e.sub(wide, l.spread(e.reshape(mean, rows, c), x.shape))
 		variance = e.scaled(e.sum(e.mul(d, d), axes...), 1/count)
 	} else {
-		total, square := e.sums(wide, e.mul(wide, wide), axes...)
+		total, square := l.perRow(wide, e.mul(wide, wide), rows)
 		mean = e.scaled(total, 1/count)
 		variance = e.sub(e.scaled(square, 1/count), e.mul(mean, mean))
 		variance = e.binary("maximum", variance, e.like(0, variance))

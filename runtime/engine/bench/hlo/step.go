@@ -87,7 +87,7 @@ func examine(m *hlo.Module, p *engine.Program) findings {
 			f.unknown = append(f.unknown, c.Kernel)
 		}
 	}
-	f.relayouts = m.Relayouts(slices.Min(sizes))
+	f.relayouts = m.Relayouts(sizes)
 	f.wide = m.AtRest("f32", sizes)
 	for _, k := range m.AtRest("pred", sizes) {
 		f.masks += k.Shape.Bytes()
@@ -95,16 +95,25 @@ func examine(m *hlo.Module, p *engine.Program) findings {
 	return f
 }
 
-// activations are the numbers of elements that a step's activations have: of
-// whatever lies as (N, D, H, W, C) and is no weight.
-func activations(p *engine.Program) (sizes []int64) {
+// small is the size in elements below which an array is not looked at: it never
+// leaves a GPU's cache.
+const small = 1 << 18
+
+// activations are the sizes of a step's activations and their gradients: of
+// whatever lies as (N, D, H, W, C), is neither a weight nor the image, and is not
+// small.
+func activations(p *engine.Program) (sizes []hlo.Size) {
 	for _, n := range p.Train.Nodes {
 		switch n.Op.(type) {
-		case engine.ParameterInput, engine.ConvolutionWeight, engine.TransposedWeight:
+		case engine.Image, engine.ParameterInput, engine.ConvolutionWeight, engine.TransposedWeight:
 			continue
 		}
-		if size := int64(engine.Size(n.Shape)); len(n.Shape) == 5 && n.Shape[0] == p.Batch && !slices.Contains(sizes, size) {
-			sizes = append(sizes, size)
+		if len(n.Shape) != 5 || n.Shape[0] != p.Batch {
+			continue
+		}
+		x := hlo.Size{Elements: int64(engine.Size(n.Shape)), Channels: int64(n.Shape[4])}
+		if x.Elements >= small && !slices.Contains(sizes, x) {
+			sizes = append(sizes, x)
 		}
 	}
 	return sizes

@@ -87,23 +87,24 @@ func (n *Instruction) contains(opcode string) bool {
 	return found
 }
 
-// Relayouts lists the kernels that write an array of at least the given size in
-// another order of axes than they read it: a transpose or a copy, alone or fused.
-func (m *Module) Relayouts(size int64) (list []Kernel) {
+// Relayouts lists the kernels that write an array of one of the given numbers of
+// elements in another order of axes than they read it: a transpose or a copy,
+// alone or fused.
+func (m *Module) Relayouts(sizes []Size) (list []Kernel) {
 	for _, k := range m.Kernels() {
-		if k.relayout(size) {
+		if k.relayout(sizes) {
 			list = append(list, k)
 		}
 	}
 	return list
 }
 
-func (n *Instruction) relayout(size int64) bool {
-	if n.Shape.Size() >= size && n.moves() {
+func (n *Instruction) relayout(sizes []Size) bool {
+	if n.moves() && slices.ContainsFunc(sizes, func(x Size) bool { return x.Elements == n.Shape.Size() }) {
 		return true
 	}
 	for _, body := range n.Called {
-		if slices.ContainsFunc(body.Instructions, func(inner *Instruction) bool { return inner.relayout(size) }) {
+		if slices.ContainsFunc(body.Instructions, func(inner *Instruction) bool { return inner.relayout(sizes) }) {
 			return true
 		}
 	}
@@ -136,13 +137,19 @@ func (n *Instruction) moves() bool {
 	return !slices.Equal(before, after)
 }
 
-// AtRest lists the kernels that write an array of an element type whose size is
-// among the given ones.
-func (m *Module) AtRest(elementType string, sizes []int64) (list []Kernel) {
+// Size is what tells an activation from other arrays: elements and channels.
+type Size struct{ Elements, Channels int64 }
+
+// AtRest lists the kernels that write an array of an element type whose elements
+// and last axis are among the given ones.
+func (m *Module) AtRest(elementType string, sizes []Size) (list []Kernel) {
+	is := func(s Shape) bool {
+		return s.Type == elementType && slices.ContainsFunc(sizes, func(x Size) bool {
+			return s.Size() == x.Elements && len(s.Dims) > 1 && s.Dims[len(s.Dims)-1] == x.Channels
+		})
+	}
 	for _, k := range m.Kernels() {
-		if slices.ContainsFunc(k.Shape.arrays(), func(s Shape) bool {
-			return s.Type == elementType && slices.Contains(sizes, s.Size())
-		}) {
+		if slices.ContainsFunc(k.Shape.arrays(), is) {
 			list = append(list, k)
 		}
 	}
