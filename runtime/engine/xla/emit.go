@@ -15,6 +15,7 @@ type kind string
 const (
 	f32     kind = "f32"
 	bf16    kind = "bf16"
+	f16     kind = "f16"
 	i32     kind = "i32"
 	boolean kind = "i1"
 )

@@ -15,7 +15,7 @@ func (l *lowering) loss(n engine.Node, in []value) (value, bool) {
 		return l.lossValue(op.Objective, in[0].shape, in[2]), true
 	case engine.LossGradient:
 		logits := e.convert(e.barriers(in[0])[0], f32) // or the softmax of the statistics is kept
-		dy := e.convert(l.lossGradient(op.Objective, logits, in[1], in[2], in[3]), l.activations)
+		dy := e.convert(l.lossGradient(op.Objective, logits, in[1], in[2], l.upscaled(in[3])), l.activations)
 		return e.barriers(dy)[0], true // or the bias's gradient keeps it in float32
 	}
 	return value{}, false

@@ -40,6 +40,7 @@ type Executor struct {
 	parameters []*pjrt.Buffer
 	slots      map[string][]*pjrt.Buffer
 	norms      [][2]*pjrt.Buffer
+	scaling    scaling
 }
 
 // New compiles p for a device. Parameters are zero until Restore.
@@ -53,7 +54,7 @@ func New(p *engine.Program, o Options) (engine.Executor, error) {
 	}
 	e := &Executor{program: p, activations: activations, client: o.Client, device: o.Client.Devices[o.Device], weights: engine.NewWeights(p)}
 	e.parts()
-	if err := e.upload(); err != nil {
+	if err := errors.Join(e.upload(), e.uploadScaling(engine.State{})); err != nil {
 		return nil, errors.Join(fmt.Errorf("xla: %w", err), e.Close())
 	}
 	return e, nil
@@ -112,7 +113,7 @@ func (e *Executor) Step(b engine.Batch, rate float64) (float64, error) {
 	if err := errors.Join(pjrt.Download(tail[0], 0, loss[:]), pjrt.Download(tail[1], 0, square[:])); err != nil {
 		return 0, fmt.Errorf("xla: %w", err)
 	}
-	if sum := float64(loss[0] + square[0]); math.IsNaN(sum) || math.IsInf(sum, 0) {
+	if e.refused(loss[0], square[0]) {
 		return float64(loss[0]), engine.ErrNotFinite
 	}
 	e.steps++
@@ -140,6 +141,9 @@ func (e *Executor) state() (at []**pjrt.Buffer) {
 	for i := range e.norms {
 		at = append(at, &e.norms[i][0], &e.norms[i][1])
 	}
+	for i := range e.scaling {
+		at = append(at, &e.scaling[i])
+	}
 	return at
 }
 
@@ -159,7 +163,7 @@ func (e *Executor) inputs(training bool) (list []*pjrt.Buffer) {
 			}
 		}
 	}
-	return list
+	return append(list, e.scaling...)
 }
 
 // fed is what one call uploads.
