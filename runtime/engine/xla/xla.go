@@ -43,6 +43,7 @@ type Executor struct {
 	parameters []*pjrt.Buffer
 	slots      map[string][]*pjrt.Buffer
 	norms      [][2]*pjrt.Buffer
+	scaling    scaling
 }
 
 // New compiles p for a device. Parameters are zero until Restore.
@@ -50,21 +51,18 @@ func New(p *engine.Program, o Options) (engine.Executor, error) {
 	if o.Client == nil || o.Device < 0 || o.Device >= len(o.Client.Devices) {
 		return nil, fmt.Errorf("xla: there is no device %d", o.Device)
 	}
-	e := &Executor{program: p, client: o.Client, device: o.Client.Devices[o.Device], weights: engine.NewWeights(p)}
-	var known bool
-	if e.activations, known = atRest[o.Precision]; !known {
-		return nil, fmt.Errorf("xla: there is no precision %q", o.Precision)
+	activations, err := atRest(o.Precision)
+	if err != nil {
+		return nil, fmt.Errorf("xla: %w", err)
 	}
+	e := &Executor{program: p, activations: activations, client: o.Client, device: o.Client.Devices[o.Device], weights: engine.NewWeights(p)}
 	e.compiler = compiler{client: o.Client, kind: e.device.Kind, flags: append(flags(o.Client), o.Flags...), folder: o.Executables}
 	e.parts()
-	if err := e.upload(); err != nil {
+	if err := errors.Join(e.upload(), e.uploadScaling(engine.State{})); err != nil {
 		return nil, errors.Join(fmt.Errorf("xla: %w", err), e.Close())
 	}
 	return e, nil
 }
-
-// atRest are the element types of activations.
-var atRest = map[engine.Precision]kind{"": f32, engine.FP32: f32, engine.BF16: bf16}
 
 // part is one of the program's executables, compiled when it is first asked for.
 type part struct {
@@ -119,7 +117,7 @@ func (e *Executor) Step(b engine.Batch, rate float64) (float64, error) {
 	if err := errors.Join(pjrt.Download(tail[0], 0, loss[:]), pjrt.Download(tail[1], 0, square[:])); err != nil {
 		return 0, fmt.Errorf("xla: %w", err)
 	}
-	if sum := float64(loss[0] + square[0]); math.IsNaN(sum) || math.IsInf(sum, 0) {
+	if e.refused(loss[0], square[0]) {
 		return float64(loss[0]), engine.ErrNotFinite
 	}
 	e.steps++
@@ -147,6 +145,9 @@ func (e *Executor) state() (at []**pjrt.Buffer) {
 	for i := range e.norms {
 		at = append(at, &e.norms[i][0], &e.norms[i][1])
 	}
+	for i := range e.scaling {
+		at = append(at, &e.scaling[i])
+	}
 	return at
 }
 
@@ -166,7 +167,7 @@ func (e *Executor) inputs(training bool) (list []*pjrt.Buffer) {
 			}
 		}
 	}
-	return list
+	return append(list, e.scaling...)
 }
 
 // fed is what one call uploads.
