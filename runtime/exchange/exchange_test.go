@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -200,19 +201,22 @@ func TestBadModels(t *testing.T) {
 	}
 }
 
-// archive is a file of torch.save with a pickle of its own.
-func archive(t *testing.T, text string) []byte {
+// archive is a file of torch.save with a pickle of its own and a storage "0" of
+// eight bytes.
+func archive(t testing.TB, text string) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
-	f, err := z.CreateHeader(&zip.FileHeader{Name: "x/data.pkl", Method: zip.Store})
-	if err == nil {
-		_, err = f.Write([]byte(text))
+	for _, member := range []struct{ name, text string }{{"x/data.pkl", text}, {"x/data/0", "12345678"}} {
+		f, err := z.CreateHeader(&zip.FileHeader{Name: member.name, Method: zip.Store})
+		if err == nil {
+			_, err = f.Write([]byte(member.text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err == nil {
-		err = z.Close()
-	}
-	if err != nil {
+	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -221,7 +225,8 @@ func archive(t *testing.T, text string) []byte {
 // TestTensors reads views that are not contiguous, and refuses those that reach
 // beyond their storage.
 func TestTensors(t *testing.T) {
-	s := &storage{storages["ShortStorage"], []byte{0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0}}
+	s := &storage{element: storages["ShortStorage"], data: []byte{0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0}, views: map[string]engine.Tensor{}}
+	rebuild := (&pth{}).tensor
 	got, err := rebuild(pickle.Tuple{s, int64(0), tupleOf(3, 2), tupleOf(1, 3)})
 	if err != nil {
 		t.Fatal(err)
@@ -235,12 +240,68 @@ func TestTensors(t *testing.T) {
 		{s, int64(0), tupleOf(-1), tupleOf(1)},
 		{s, int64(0), tupleOf(1<<40, 1<<40), tupleOf(0, 0)},
 		{s, int64(0), tupleOf(2), tupleOf(math.MaxInt64)},
+		{s, int64(math.MaxInt64), tupleOf(2), tupleOf(1)},
+		{s, int64(0), make(pickle.Tuple, 1<<20), make(pickle.Tuple, 1<<20)},
 		{s, int64(0), tupleOf(2), tupleOf(1, 1)},
 		{nil, int64(0), tupleOf(2), tupleOf(1)},
 	} {
 		if _, err := rebuild(bad); err == nil {
 			t.Errorf("%v was rebuilt", bad[1:])
 		}
+	}
+	// Ever other views of one storage come to an end; the same one again is free.
+	for first := range int64(1000) {
+		if _, err := rebuild(pickle.Tuple{s, int64(0), tupleOf(1, 6), tupleOf(first, 1)}); err != nil {
+			return
+		}
+		if _, err := rebuild(pickle.Tuple{s, int64(0), tupleOf(1, 6), tupleOf(0, 1)}); err != nil {
+			t.Fatalf("a view that is there already: %v", err)
+		}
+	}
+	t.Error("a storage of 6 elements was shown a thousand times")
+}
+
+// hostile are checkpoints that would take the process's stack, memory or time.
+func hostile(t testing.TB) map[string]struct{ text, want string } {
+	nested := "N" + strings.Repeat("q\x00h\x00\x86", 100) // tuples of two of the one before
+	deep := "N" + strings.Repeat("\x85", 1<<20)
+	float := "(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000NK\x02tQ"
+	return map[string]struct{ text, want string }{
+		"device of nested tuples": {"ctorch\ndevice\n" + nested + "\x85R.", "a device without a name"},
+		"device of deep tuples":   {"ctorch\ndevice\n" + deep + "R.", "a device without a name"},
+		"storage of tuples":       {"(X\x07\x00\x00\x00storage" + nested + "X\x01\x00\x00\x000NK\x02tQ.", "has a tuple"},
+		"two classes":             {float + strings.Replace(float, "Float", "Int", 1) + ".", "storage \"0\" is a FloatStorage of 2 numbers and a IntStorage of 2"},
+		"text without end":        {"c_codecs\nencode\nX\x00\x02\x00\x00" + strings.Repeat("a", 512) + "X\x06\x00\x00\x00latin1\x86q\x00R" + strings.Repeat("c_codecs\nencode\nh\x00R", 1000) + ".", "more text than the file has"},
+		"lines without end":       {strings.Repeat("I1\n", 1<<20), "ends in the middle"},
+	}
+}
+
+// TestHostile wants an error for each, soon.
+func TestHostile(t *testing.T) {
+	for name, c := range hostile(t) {
+		began := time.Now()
+		_, err := readPth(archive(t, c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 500 {
+			t.Errorf("%s: %.500v, want an error with %q", name, err, c.want)
+		}
+		if d := time.Since(began); d > 20*time.Second {
+			t.Errorf("%s: it took %v", name, d)
+		}
+	}
+}
+
+// TestOverlap: members that name the same bytes are refused, though each is no larger
+// than the file.
+func TestOverlap(t *testing.T) {
+	text := archive(t, "N.")
+	p := &pth{size: len(text), read: len(text)}
+	z, err := zip.NewReader(bytes.NewReader(text), int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.files = map[string]*zip.File{"data.pkl": z.File[0]}
+	if _, err := p.file("data.pkl"); err == nil || !strings.Contains(err.Error(), "overlap") {
+		t.Error(err)
 	}
 }
 
@@ -309,5 +370,10 @@ func FuzzPth(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(text)
+	for _, c := range hostile(f) {
+		if len(c.text) < 1<<16 { // mutations of what is large are slow
+			f.Add(archive(f, c.text))
+		}
+	}
 	f.Fuzz(func(t *testing.T, text []byte) { readPth(text) }) // any error, no panic
 }

@@ -202,7 +202,7 @@ func (m *Model) choose(configuration string) error {
 		m.Configuration = c
 	}
 	if configuration != m.Configuration.Name {
-		return fmt.Errorf("init_args.configuration is %q, other folds have %q", configuration, m.Configuration.Name)
+		return fmt.Errorf("init_args.configuration is %.80q, other folds have %q", configuration, m.Configuration.Name)
 	}
 	return nil
 }
@@ -216,7 +216,7 @@ func field[T any](d *pickle.Dict, key string) (T, error) {
 	}
 	out, ok := v.(T)
 	if !ok {
-		return zero, fmt.Errorf("%s is a %T, not a %T", key, v, zero)
+		return zero, fmt.Errorf("%s is %s, not %s", key, pickle.Kind(v), pickle.Kind(any(zero)))
 	}
 	return out, nil
 }
@@ -255,7 +255,7 @@ func (f *Fold) weights(a unet.Architecture, dict *pickle.Dict) error {
 		case strings.HasSuffix(key, ".running_mean") || strings.HasSuffix(key, ".running_var"):
 			f.Buffers[key] = found[key]
 		default:
-			return fmt.Errorf("network_weights has %s, which the network of plans.json lacks", key)
+			return fmt.Errorf("network_weights has %.120q, which the network of plans.json lacks", key)
 		}
 	}
 	return nil
