@@ -137,6 +137,51 @@ func TestStateDict(t *testing.T) {
 	}
 }
 
+// TestCases reads a fold's Dice, in which only NaN may stand beside what a Dice can be.
+func TestCases(t *testing.T) {
+	m := example(t, architectures["plain"])
+	summary := filepath.Join(t.TempDir(), "summary.json")
+	m.Folds[0].Summary = summary
+	for dice, want := range map[string]string{"0": "", "1.0": "", "NaN": "", "1.0001": "the Dice of \"b\" (2) is 1.0001", "-0.5": "-0.5", "1e300": "1e+300"} {
+		text := fmt.Sprintf(`{"foreground_mean": {"Dice": 1}, "mean": {"1": {"Dice": 1}, "2": {"Dice": 1}},
+			"metric_per_case": [{"metrics": {"1": {"Dice": 0.5}, "2": {"Dice": %s}}, "prediction_file": "x/case_7.nii.gz", "reference_file": "y"}]}`, dice)
+		text = strings.ReplaceAll(text, `{"Dice"`, `{"FN": 1, "FP": 1, "IoU": 0.5, "TN": 1, "TP": 1, "n_pred": 1, "n_ref": 1, "Dice"`)
+		if err := os.WriteFile(summary, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := m.Cases()
+		switch {
+		case want == "" && (err != nil || len(got) != 1 || got[0].Case != "case_7" || got[0].Dice["a"] != 0.5):
+			t.Errorf("%s: %v, %v", dice, got, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), summary+": case case_7:")):
+			t.Errorf("%s: %v, want an error with %q, file and case", dice, err, want)
+		}
+	}
+}
+
+// TestOtherFolds: a model is not mixed with an earlier export's folds, and is read
+// from a folder of any name.
+func TestOtherFolds(t *testing.T) {
+	m := example(t, architectures["plain"])
+	dir := filepath.Join(t.TempDir(), "model [1]*")
+	if err := WriteModel(dir, m, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteModel(dir, m, nil); err != nil {
+		t.Errorf("the same folds again: %v", err)
+	}
+	if got, err := ReadModel(dir, ReadOptions{}); err != nil || len(got.Folds) != 1 {
+		t.Error(err)
+	}
+	m.Folds[0].Name = "1"
+	if err := WriteModel(dir, m, nil); err == nil || !strings.Contains(err.Error(), dir+" holds fold 0 of an earlier export") {
+		t.Error(err)
+	}
+	if exists(filepath.Join(dir, "fold_1")) {
+		t.Error("something was written")
+	}
+}
+
 // TestRefusedNetwork: what plans cannot say is refused before a file is written.
 func TestRefusedNetwork(t *testing.T) {
 	m := example(t, architectures["plain"])
@@ -347,15 +392,18 @@ func TestTable(t *testing.T) {
 		t.Error(wide)
 	}
 	for text, want := range map[string]string{
-		"":                                              "no cases",
-		"case,Anterior\nx,1\n":                          ":1: the header has no column \"Posterior\"",
-		"case,Anterior,Posterior\nx,1\n":                ":2: 2 fields",
-		"case,Anterior,Posterior\nx,1,1.5\n":            ":2: \"1.5\" is no Dice",
-		"case,Anterior,Posterior\nx,1,1\nx,1,1":         ":3: case x stands in line 2",
-		"case,label,dice\nx,Anteriour,1\n":              ":2: label \"Anteriour\"",
-		"case,label,dice\nx,Anterior,1\n":               ":2: case x has no row of label Posterior",
-		"case,label,dice\nx,Anterior,1\nx,Anterior,1\n": ":3: case x has a Dice of Anterior already",
-		"case,Anterior,Posterior\nx,\"1,1\n":            "quote",
+		"":                                                        "no cases",
+		"case,Anterior\nx,1\n":                                    ":1: the header has no column \"Posterior\"",
+		"case,Anterior,Posterior\nx,1\n":                          ":2: 2 fields",
+		"case,Anterior,Posterior\nx,1,1.5\n":                      ":2: \"1.5\" is no Dice",
+		"case,Anterior,Posterior\nx,1,1\nx,1,1":                   ":3: case x stands in line 2",
+		"case,label,dice\nx,Anteriour,1\n":                        ":2: label \"Anteriour\"",
+		"case,label,dice\nx,Anterior,1\n":                         ":2: case x has no row of label Posterior",
+		"case,label,dice\nx,Anterior,1\nx,Anterior,1\n":           ":3: case x has a Dice of Anterior already",
+		"case,Anterior,Posterior\nx,\"1,1\n":                      "quote",
+		"case,Anterior,Posterior,anterior\nx,1,1,0\n":             ":1: the header has the column \"anterior\" twice",
+		"case,fold,Anterior,Posterior\nx,first,1,1\n":             ":2: there is no fold \"first\"",
+		"case,fold,label,dice\nx,0,Anterior,1\nx,1,Posterior,1\n": ":3: case x is of fold 0 in an earlier line, of fold 1 here",
 	} {
 		if _, err := read(text); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "f.csv") {
 			t.Errorf("%q: %v, want %q", text, err, want)

@@ -104,18 +104,19 @@ func noModel(dir string, err error) error {
 
 // foldsOf lists the folds that a folder has.
 func foldsOf(dir string) ([]string, error) {
-	found, err := filepath.Glob(filepath.Join(dir, "fold_*"))
+	entries, err := os.ReadDir(dir) // sorted
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
+	var out []string
+	for _, e := range entries {
+		if name, ok := strings.CutPrefix(e.Name(), "fold_"); ok {
+			out = append(out, name)
+		}
+	}
+	if len(out) == 0 {
 		return nil, fmt.Errorf("%s has no folder fold_0 to fold_4 or fold_all: it holds no trained fold", dir)
 	}
-	var out []string
-	for _, path := range found {
-		out = append(out, strings.TrimPrefix(filepath.Base(path), "fold_"))
-	}
-	slices.Sort(out)
 	return out, nil
 }
 
