@@ -371,7 +371,7 @@ func (j *judged) options(cmd *cobra.Command, threads int) (evaluate.FolderOption
 			}
 			l.Values = append(l.Values, v)
 		}
-		l.Name = strings.TrimSpace(text)
+		l.Name, l.Listed = strings.TrimSpace(text), len(l.Values) == 1
 		o.Labels = append(o.Labels, l)
 	}
 	return o, nil

@@ -183,9 +183,9 @@ func TestReadOldPlans(t *testing.T) {
 
 func TestMarshalDataset(t *testing.T) {
 	for _, d := range []Dataset{
-		{Name: "a", Channels: []string{"CT"}, Labels: []Label{{"background", []int{0}}, {"x", []int{1}}}, NumTraining: 3, FileEnding: ".nii.gz"},
-		{Channels: []string{"T1", "T2"}, Labels: []Label{{"background", []int{0}}, {"whole", []int{1, 2}}, {"core", []int{2}}},
-			Ignore: 3, NumTraining: 1, FileEnding: ".nii", RegionOrder: []int{1, 2}},
+		{Name: "a", Channels: []string{"CT"}, Labels: []Label{{Name: "background", Values: []int{0}}, {Name: "x", Values: []int{1}}}, NumTraining: 3, FileEnding: ".nii.gz"},
+		{Channels: []string{"T1", "T2"}, Labels: []Label{{Name: "background", Values: []int{0}}, {Name: "whole", Values: []int{1, 2}}, {Name: "core", Values: []int{2}}, {Name: "other", Values: []int{1}, Listed: true}},
+			Ignore: 3, NumTraining: 1, FileEnding: ".nii", RegionOrder: []int{1, 2, 1}},
 	} {
 		text, err := MarshalDataset(d)
 		if err != nil {

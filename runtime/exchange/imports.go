@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 	"runspec/runtime/evaluate"
 )
@@ -41,9 +40,12 @@ func (m Model) Cases() ([]CaseDice, error) {
 		for _, c := range s.Cases {
 			one := CaseDice{Case: caseName(c.Prediction), Fold: f.Name, Dice: map[string]float64{}}
 			for _, l := range m.Dataset.Foreground() {
-				at := slices.IndexFunc(c.Labels, func(x evaluate.LabelMetrics) bool { return x.Key == key(l) || x.Key == "("+key(l)+",)" }) // a region of one label
+				other := l // runspec wrote every region as a tuple once
+				other.Listed = !l.Listed
+				key, earlier := m.Dataset.Key(l), m.Dataset.Key(other)
+				at := slices.IndexFunc(c.Labels, func(x evaluate.LabelMetrics) bool { return x.Key == key || x.Key == earlier })
 				if at < 0 {
-					return nil, fmt.Errorf("%s: case %s has no metrics of label %q (%s)", f.Summary, one.Case, l.Name, key(l))
+					return nil, fmt.Errorf("%s: case %s has no metrics of label %q (%s)", f.Summary, one.Case, l.Name, key)
 				}
 				if one.Dice[l.Name] = c.Labels[at].Dice; outside(c.Labels[at].Dice) {
 					return nil, fmt.Errorf("%s: case %s: the Dice of %q (%s) is %v; it lies between 0 and 1, or is NaN where nobody has the label", f.Summary, one.Case, l.Name, c.Labels[at].Key, c.Labels[at].Dice)
@@ -57,18 +59,6 @@ func (m Model) Cases() ([]CaseDice, error) {
 
 // outside says whether a number is no Dice; NaN is one, of a case without the label.
 func outside(dice float64) bool { return dice < 0 || dice > 1 }
-
-// key is nnU-Net's of a label or region: "1", "(1, 2)".
-func key(l nnunet.Label) string {
-	var parts []string
-	for _, v := range l.Values {
-		parts = append(parts, strconv.Itoa(v))
-	}
-	if len(parts) == 1 {
-		return parts[0]
-	}
-	return "(" + strings.Join(parts, ", ") + ")"
-}
 
 // caseName is a file's name without its endings.
 func caseName(path string) string {
