@@ -62,7 +62,7 @@ func nnunetPlanCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, err := nnunet.MarshalPlans(d, s)
+			text, err := nnunet.MarshalPlans(d, nnunet.Plans{Settings: s})
 			if err != nil {
 				return err
 			}

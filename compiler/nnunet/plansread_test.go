@@ -21,7 +21,7 @@ func TestReadPlansRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			text, err := MarshalPlans(d, s)
+			text, err := MarshalPlans(d, Plans{Settings: s})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +60,7 @@ func plainPlans(t *testing.T) (Dataset, string) {
 		if _, ok := s.Configuration("3d_cascade_fullres"); !ok || len(d.Channels) != 1 {
 			continue
 		}
-		text, err := MarshalPlans(d, s)
+		text, err := MarshalPlans(d, Plans{Settings: s})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,6 +178,26 @@ func TestReadOldPlans(t *testing.T) {
 	b, err := got.Configuration("3d_fullres", d)
 	if diff := cmp.Diff(a, b); diff != "" || err != nil {
 		t.Error(err, diff)
+	}
+}
+
+// TestPlansName: a name that a user gave plans survives, and the planner's is given
+// where there is none. The residual planners share the default's preprocessed data.
+func TestPlansName(t *testing.T) {
+	d, text := plainPlans(t)
+	foreign := edited(t, text, func(file, _, _ map[string]any) { file["plans_name"], file["dataset_name"] = "mine", "Dataset123_Other" })
+	p, err := ReadPlans(foreign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := MarshalPlans(d, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"plans_name": "mine"`, `"dataset_name": "Dataset123_Other"`, `"data_identifier": "mine_3d_fullres"`} {
+		if !strings.Contains(string(again), want) {
+			t.Errorf("%s is missing", want)
+		}
 	}
 }
 

@@ -116,9 +116,9 @@ func (m Model) plans() ([]byte, error) {
 	} else {
 		s.Configurations[at] = m.Configuration
 	}
-	named := m.Dataset
-	named.Name = m.Plans.DatasetName
-	text, err := nnunet.MarshalPlans(named, s)
+	plans := m.Plans
+	plans.Settings = s
+	text, err := nnunet.MarshalPlans(m.Dataset, plans)
 	if err != nil {
 		return nil, err
 	}
