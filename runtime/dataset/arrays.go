@@ -30,7 +30,7 @@ type arrayProperties struct {
 
 // WriteArrays writes a case into a folder: data.npy, float32 (C, Z, Y, X),
 // properties.json as nnU-Net names them, and seg.npy, int16 (1, Z, Y, X), if the
-// case has labels. Labels and regions have Dataset.Key among class_locations.
+// case has labels or their stand-in, the mask. Labels and regions have Dataset.Key among class_locations.
 func (c *Case) WriteArrays(dir string, d nnunet.Dataset) error {
 	fail := func(err error) error { return fmt.Errorf("write case %s: %w", c.ID, err) }
 	text, err := json.MarshalIndent(c.arrayProperties(d), "", "    ")
@@ -60,7 +60,7 @@ func (c *Case) arrayProperties(d nnunet.Dataset) arrayProperties {
 		Box: c.Properties.Box, ShapeAfterCrop: c.Properties.ShapeAfterCrop,
 	}
 	p.SITK.Spacing, p.SITK.Origin, p.SITK.Direction = patientSpace(c.Properties.Grid)
-	if c.Seg == nil {
+	if c.Locations == nil {
 		return p
 	}
 	p.Locations = map[string][][4]int32{}
