@@ -120,15 +120,32 @@ func (s *storage) view(offset int64, shape, strides []int64) (engine.Tensor, err
 	for i, n := range shape {
 		t.Shape[i] = int(n)
 	}
+	straight := isStraight(shape, strides)
 	for i := range t.Data {
-		at, rest := offset, int64(i)
-		for axis := len(shape) - 1; axis >= 0; axis-- {
-			at += rest % shape[axis] * strides[axis]
-			rest /= shape[axis]
+		at, rest := offset+int64(i), int64(i)
+		if !straight {
+			at = offset
+			for axis := len(shape) - 1; axis >= 0; axis-- {
+				at += rest % shape[axis] * strides[axis]
+				rest /= shape[axis]
+			}
 		}
 		t.Data[i] = float32(s.value(s.data[int(at)*s.size:]))
 	}
 	return t, nil
+}
+
+// isStraight says whether a view's elements lie one behind the other in C order, as
+// those of all parameters do.
+func isStraight(shape, strides []int64) bool {
+	next := int64(1)
+	for axis := len(shape) - 1; axis >= 0; axis-- {
+		if shape[axis] > 1 && strides[axis] != next {
+			return false
+		}
+		next *= shape[axis]
+	}
+	return true
 }
 
 func integers(v any) ([]int64, error) {
