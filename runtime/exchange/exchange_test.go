@@ -18,6 +18,7 @@ import (
 	"runspec/compiler/unet"
 	"runspec/runtime/engine"
 	"runspec/runtime/exchange/pickle"
+	"runspec/runtime/train"
 )
 
 // example is a model with random weights of a small network.
@@ -156,6 +157,43 @@ func TestCases(t *testing.T) {
 		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), summary+": case case_7:")):
 			t.Errorf("%s: %v, want an error with %q, file and case", dice, err, want)
 		}
+	}
+}
+
+// TestMirrorAxes: a network is asked about the mirrorings that its training knew, and
+// no others.
+func TestMirrorAxes(t *testing.T) {
+	for _, want := range [][]int{{0, 1, 2}, {0, 1}, {2}, nil} {
+		m := example(t, architectures["plain"])
+		m.Folds[0].MirrorAxes = want
+		dir := t.TempDir()
+		if err := WriteModel(dir, m, nil); err != nil {
+			t.Fatal(err)
+		}
+		m, err := ReadModel(dir, ReadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		folds, err := m.Trained()
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, done, err := train.NewModel(folds, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done()
+		if d := cmp.Diff(want, made.Mirror); d != "" {
+			t.Errorf("%v: %s", want, d)
+		}
+	}
+	for want, axes := range map[string]any{"axes 0 to 2": tupleOf(0, 3), "each once": tupleOf(1, 1), "a str": &pickle.List{Items: []any{"0"}}, "a float": 1.5} {
+		if _, err := mirrorAxes(dict("inference_allowed_mirroring_axes", axes), 3); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if got, err := mirrorAxes(dict("inference_allowed_mirroring_axes", &pickle.List{Items: []any{int64(1)}}), 2); err != nil || len(got) != 1 || got[0] != 2 {
+		t.Errorf("2-D: %v, %v", got, err)
 	}
 }
 
