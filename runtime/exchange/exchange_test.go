@@ -308,7 +308,7 @@ func archive(t testing.TB, text string) []byte {
 // TestTensors reads views that are not contiguous, and refuses those that reach
 // beyond their storage.
 func TestTensors(t *testing.T) {
-	s := &storage{element: storages["ShortStorage"], data: []byte{0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0}, views: map[string]engine.Tensor{}}
+	s := &storage{element: storages["ShortStorage"], data: []byte{0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0}, views: map[place]engine.Tensor{}}
 	rebuild := (&pth{}).tensor
 	got, err := rebuild(pickle.Tuple{s, int64(0), tupleOf(3, 2), tupleOf(1, 3)})
 	if err != nil {

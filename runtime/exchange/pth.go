@@ -119,7 +119,7 @@ func (p *pth) storage(id any) (any, error) {
 	if length < 0 || length > largest || int64(len(data)) != length*int64(kind.size) {
 		return nil, fmt.Errorf("storage %.40q has %d bytes where %d numbers of %d bytes are promised", key, len(data), length, kind.size)
 	}
-	p.storages[key] = &storage{element: kind, class: class.Name, data: data, views: map[string]engine.Tensor{}}
+	p.storages[key] = &storage{element: kind, class: class.Name, data: data, views: map[place]engine.Tensor{}}
 	return p.storages[key], nil
 }
 

@@ -55,8 +55,15 @@ type storage struct {
 	element
 	class  string // PyTorch's
 	data   []byte
-	views  map[string]engine.Tensor // that were rebuilt, by offset, size and strides
-	viewed int64                    // their elements
+	views  map[place]engine.Tensor // that were rebuilt
+	viewed int64                   // their elements
+}
+
+// place is where a view lies in its storage.
+type place struct {
+	axes           int
+	offset         int64
+	shape, strides [axes]int64
 }
 
 func (s *storage) length() int { return len(s.data) / s.size }
@@ -64,7 +71,7 @@ func (s *storage) length() int { return len(s.data) / s.size }
 // Limits of tensors.
 const (
 	largest = 1 << 34 // elements
-	axes    = 64      // PyTorch's own limit
+	axes    = 8       // a convolution's weights have five
 	// overlap is how many times over the different views of one storage may hold its
 	// elements. Parameters hold theirs once, whether each has a storage or all share
 	// one; a state_dict that names one several times repeats the same view.
@@ -84,15 +91,17 @@ func (*pth) tensor(args pickle.Tuple) (any, error) {
 	if !ok || !okO || err != nil || errS != nil || len(shape) != len(strides) {
 		return nil, fmt.Errorf("its arguments are not a storage with an offset, a size and strides")
 	}
-	view := fmt.Sprint(offset, shape, strides)
-	if t, known := s.views[view]; known {
+	at := place{axes: len(shape), offset: offset}
+	copy(at.shape[:], shape)
+	copy(at.strides[:], strides)
+	if t, known := s.views[at]; known {
 		return t, nil
 	}
 	t, err := s.view(offset, shape, strides)
 	if err != nil {
 		return nil, err
 	}
-	s.views[view] = t
+	s.views[at] = t
 	return t, nil
 }
 
@@ -154,7 +163,7 @@ func integers(v any) ([]int64, error) {
 		return nil, fmt.Errorf("%s where a tuple of integers is needed", pickle.Kind(v))
 	}
 	if len(list) > axes {
-		return nil, fmt.Errorf("a tuple of %d integers: PyTorch's tensors have at most %d axes", len(list), axes)
+		return nil, fmt.Errorf("a tuple of %d integers: tensors of more than %d axes are not read", len(list), axes)
 	}
 	out := make([]int64, len(list))
 	for i, x := range list {
