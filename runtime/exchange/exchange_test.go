@@ -178,7 +178,7 @@ func TestMirrorAxes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		made, done, err := train.NewModel(folds, 1)
+		made, done, err := train.NewModel(folds, train.Place{Threads: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
