@@ -2,6 +2,7 @@ package plan
 
 import (
 	"runspec/compiler/nnunet"
+	"runspec/compiler/space"
 	"runspec/compiler/unet"
 )
 
@@ -9,9 +10,11 @@ import (
 // derivation's can depart from what was planned: all others are planned as they
 // are, and fit.
 type Fit struct {
-	Shrunk  bool `json:"shrunk,omitempty"`  // its blocks need more memory than the encoder's default ones, so patch or batch are smaller
-	Dropped int  `json:"dropped,omitempty"` // its deepest stages for which the smaller patch has no room
-	Shallow int  `json:"shallow,omitempty"` // stages of the plan that it does without
+	Shrunk  bool   `json:"shrunk,omitempty"`  // its blocks need more memory than the encoder's default ones, so patch or batch are smaller
+	Patch   [3]int `json:"patch,omitzero"`    // where shrunk, what the default blocks have: voxels (z, y, x)
+	Batch   int    `json:"batch,omitempty"`   // likewise
+	Dropped int    `json:"dropped,omitempty"` // its deepest stages for which the smaller patch has no room
+	Shallow int    `json:"shallow,omitempty"` // stages of the plan that it does without
 }
 
 // plan plans the network that a configuration asks for.
@@ -41,9 +44,29 @@ func (n sought) plan(d nnunet.Dataset, f nnunet.Fingerprint, planner nnunet.Plan
 		out.Architecture, err = out.Architecture.Derive(n.tree.Derivation, n.Dropout)
 		return s, out, fit, err
 	}
-	fit.Shrunk, fit.Dropped = true, len(blocks.Encoder)-len(own.Architecture.Stages)
+	fit.Shrunk, fit.Patch, fit.Batch = true, out.Patch3(), out.Batch
+	fit.Dropped = len(blocks.Encoder) - len(own.Architecture.Stages)
 	own.Architecture, err = own.Architecture.DeriveWithin(n.tree.Derivation, n.Dropout)
 	return ownSettings, own, fit, err
+}
+
+// Sketch is what is known of a configuration's network while the data set has
+// not been read: encoder, blocks and features for a number of stages of its
+// plan. Kernels, strides, channels and classes are nnU-Net's commonest.
+func (t Training) Sketch(planner nnunet.Planner, c space.Configuration, stages int) (unet.Architecture, error) {
+	n, err := networkOf(c)
+	if err != nil {
+		return unet.Architecture{}, err
+	}
+	out, err := nnunet.Sketch(n.options(planner), stages)
+	if err == nil && n.tree != nil {
+		out.Architecture, err = out.Architecture.Derive(n.tree.Derivation, n.Dropout)
+	}
+	if err != nil {
+		return unet.Architecture{}, err
+	}
+	out, err = t.overlay(out, n)
+	return out.Architecture, err
 }
 
 // smaller says whether a's patches, or batches of equal patches, are smaller.
