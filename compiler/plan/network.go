@@ -48,6 +48,18 @@ func ShapesNetwork(name string) bool {
 	return false
 }
 
+// Tree is the hyperparameter that is a derivation of a grammar of networks.
+const Tree = architecture
+
+// OverruledByTree says whether a derivation takes the place of a hyperparameter.
+func OverruledByTree(name string) bool {
+	switch name {
+	case encoderType, modelScale, activation, norm:
+		return true
+	}
+	return false
+}
+
 // networkOf reads the parameters of a configuration that shape the network, and
 // leaves the others alone.
 func networkOf(c space.Configuration) (sought, error) {
