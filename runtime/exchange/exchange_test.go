@@ -18,6 +18,7 @@ import (
 	"runspec/compiler/unet"
 	"runspec/runtime/engine"
 	"runspec/runtime/exchange/pickle"
+	"runspec/runtime/train"
 )
 
 // example is a model with random weights of a small network.
@@ -177,7 +178,12 @@ func TestMirrorAxes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := cmp.Diff(want, folds[0].Mirror); d != "" {
+		made, done, err := train.NewModel(folds, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done()
+		if d := cmp.Diff(want, made.Mirror); d != "" {
 			t.Errorf("%v: %s", want, d)
 		}
 	}
