@@ -27,6 +27,7 @@ var groups = [][]string{
 	{"runtime/simulate"},
 	{"runtime/augment", "runtime/engine", "runtime/engine/cpu/kernel"},
 	{"runtime/engine/reference", "runtime/engine/cpu", "runtime/engine/xla", "runtime/predict"},
+	{"runtime/accelerator"},
 	{"runtime/train", "runtime/machine"},
 	{"runtime/exchange"},
 	{"runtime/journal"},
@@ -34,7 +35,7 @@ var groups = [][]string{
 	{"runtime/analyze", "runtime/report", "runtime/progress", "runtime/provenance"},
 	{"runtime"},
 	{"runtime/inspect", "runtime/doctor"},
-	{"."},
+	{".", "runtime/engine/bench/gpu"},
 }
 
 // confined names the modules that only some packages may import.

@@ -88,6 +88,12 @@ const Invalid Code = "invalid"
 //	fidelity: {min: 100, max: 10}
 const MinAboveMax Code = "min-above-max"
 
+// PrecisionWithoutDevice is a precision that the processor does not compute in.
+//
+//	engine: "cpu"
+//	training: precision: "bf16"
+const PrecisionWithoutDevice Code = "precision-without-device"
+
 // DefaultOutside is a default outside its parameter's range or choices.
 //
 //	studies: a: {optimizer: spec.#Random & {trials: 3}, space: {

@@ -56,7 +56,7 @@ func ReadTrained(dir, checkpoint string) (Trained, error) {
 
 // NewModel makes a model of one configuration's trainings on several folds.
 // Close frees its networks.
-func NewModel(folds []Trained, threads int) (m predict.Model, close func(), err error) {
+func NewModel(folds []Trained, at Place) (m predict.Model, close func(), err error) {
 	if len(folds) == 0 {
 		return m, nil, errors.New("a model of no training")
 	}
@@ -73,7 +73,7 @@ func NewModel(folds []Trained, threads int) (m predict.Model, close func(), err 
 			close()
 			return m, nil, fmt.Errorf("%s and %s are of different networks; their logits can't be averaged", job.Name, f.Job.Name)
 		}
-		e, err := NewPredictor(f.Job.Configuration, f.State, threads)
+		e, err := NewPredictor(f.Job.Configuration, f.State, at)
 		if err != nil {
 			close()
 			return m, nil, fmt.Errorf("%s: %w", f.Job.Name, err)

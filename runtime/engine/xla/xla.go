@@ -20,9 +20,11 @@ import (
 
 // Options are the executor's own.
 type Options struct {
-	Client    *pjrt.Client
-	Device    int              // index into the client's devices
-	Precision engine.Precision // of activations and their gradients at rest; empty: engine.FP32
+	Client      *pjrt.Client
+	Device      int              // index into the client's devices
+	Precision   engine.Precision // of activations and their gradients at rest; "": FP32
+	Executables string           // folder of compiled programs, which later executors load; "": none are kept
+	Flags       []pjrt.Flag      // of XLA, beside those that every program gets
 }
 
 // Executor implements engine.Executor.
@@ -34,6 +36,7 @@ type Executor struct {
 	steps   int
 
 	activations kind // element type of activations at rest
+	compiler    compiler
 
 	step, evaluate, predict part
 
@@ -52,6 +55,7 @@ func New(p *engine.Program, o Options) (engine.Executor, error) {
 		return nil, fmt.Errorf("xla: %w", err)
 	}
 	e := &Executor{program: p, activations: activations, client: o.Client, device: o.Client.Devices[o.Device], weights: engine.NewWeights(p)}
+	e.compiler = compiler{client: o.Client, kind: e.device.Kind, flags: append(flags(o.Client), o.Flags...), folder: o.Executables}
 	e.parts()
 	if err := e.upload(); err != nil {
 		return nil, errors.Join(fmt.Errorf("xla: %w", err), e.Close())
@@ -78,7 +82,7 @@ func (e *Executor) run(p *part, inputs []*pjrt.Buffer) ([]*pjrt.Buffer, error) {
 	if p.Executable == nil {
 		text, err := p.lower()
 		if err == nil {
-			p.Executable, err = e.client.Compile(text, flags(e.client)...)
+			p.Executable, err = e.compiler.compile(text)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("compile the %s: %w", p.name, err)

@@ -21,6 +21,7 @@ const (
 	clientAddressableDevices function = 16
 	clientCompile            function = 20
 	clientBufferFromHost     function = 22
+	descriptionAttributes    function = 25
 	descriptionKind          function = 26
 	deviceGetDescription     function = 29
 	deviceMemoryStats        function = 34
@@ -43,7 +44,8 @@ var names = map[function]string{
 	clientPlatformName: "Client_PlatformName", clientPlatformVersion: "Client_PlatformVersion",
 	clientAddressableDevices: "Client_AddressableDevices", clientCompile: "Client_Compile",
 	clientBufferFromHost: "Client_BufferFromHostBuffer", descriptionKind: "DeviceDescription_Kind",
-	deviceGetDescription: "Device_GetDescription", deviceMemoryStats: "Device_MemoryStats",
+	descriptionAttributes: "DeviceDescription_Attributes",
+	deviceGetDescription:  "Device_GetDescription", deviceMemoryStats: "Device_MemoryStats",
 	executableDestroy: "Executable_Destroy", executableNumOutputs: "Executable_NumOutputs",
 	executableSerialize: "Executable_Serialize", loadedDestroy: "LoadedExecutable_Destroy",
 	loadedGetExecutable: "LoadedExecutable_GetExecutable", loadedExecute: "LoadedExecutable_Execute",
@@ -74,6 +76,8 @@ type (
 	getPointer struct{ object, out uintptr }
 
 	getBytes struct{ object, data, length uintptr }
+
+	getList struct{ object, count, data uintptr }
 
 	getInt struct {
 		object uintptr

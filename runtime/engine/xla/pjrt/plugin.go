@@ -10,6 +10,7 @@ package pjrt
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"unsafe"
@@ -65,6 +66,16 @@ func Load(path string) (*Plugin, error) {
 	}
 	loaded.plugins[path] = p
 	return p, nil
+}
+
+// Build names the plug-in's file as it is now: another build of it has another
+// size or another time.
+func (p *Plugin) Build() (string, error) {
+	info, err := os.Stat(p.Path)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s %d %d %d.%d", info.Name(), info.Size(), info.ModTime().UnixNano(), p.Major, p.Minor), nil
 }
 
 func load(path string) (*Plugin, error) {
