@@ -14,6 +14,7 @@ type kind string
 // The element types that programs use.
 const (
 	f32     kind = "f32"
+	f64     kind = "f64"
 	bf16    kind = "bf16"
 	i32     kind = "i32"
 	boolean kind = "i1"

@@ -24,15 +24,16 @@ func (e *Executor) Logits(image engine.Tensor, training bool) ([]engine.Tensor, 
 		return nil, fmt.Errorf("xla: %w", err)
 	}
 	defer x.Close()
-	feed, err := e.feed(engine.Batch{Image: image}, nil)
+	f := &flight{}
+	defer f.land()
+	err = e.load(f, engine.Batch{Image: image}, nil)
 	if err == nil && training {
-		err = e.drop(feed.put)
+		err = e.drop(f)
 	}
-	defer release(feed.own)
 	if err != nil {
 		return nil, fmt.Errorf("xla: %w", err)
 	}
-	out, err := x.Run(append(e.inputs(false), feed.inputs...))
+	out, err := x.Run(append(e.inputs(false), f.cargo...))
 	if err != nil {
 		return nil, fmt.Errorf("xla: %w", err)
 	}

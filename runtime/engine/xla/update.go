@@ -3,10 +3,10 @@ package xla
 import "runspec/runtime/engine"
 
 // lowerStep is a whole training step: loss and gradients, clipping, the
-// optimiser, running statistics. Its results are the trained parameters, the
-// optimiser's state and the running statistics, each in the memory of the old
-// one; then the loss, and the squared norm of the gradients. Where one of these
-// two is not finite, all else stays as it was.
+// optimiser, running statistics, totals. Its results are the trained parameters,
+// the optimiser's state and the running statistics, then the totals, each in the
+// memory of the old one. From a step on whose loss or squared norm of the
+// gradients is not finite, all else stays as it was.
 func lowerStep(p *engine.Program, activations kind) (string, error) {
 	l := newLowering(p, p.Train, activations)
 	l.declare(true)
@@ -27,7 +27,6 @@ type update struct {
 	rate      value // scalars
 	size      value // Adam's step size: the rate over the first correction
 	root      value // of Adam's second correction
-	results   []value
 }
 
 func (u *update) run() {
@@ -35,6 +34,7 @@ func (u *update) run() {
 	square := u.square()
 	sum := u.add(loss, square)
 	u.finite = u.emit(boolean, nil, "stablehlo.is_finite %s : (%s) -> %s", sum.name, sum.typ(), tensor(boolean, nil))
+	totals := u.tally(loss)
 	setting := func(i int) value { return u.reshape(u.slice(u.arguments.settings, 0, i, i+1)) }
 	u.rate, u.size, u.root = setting(0), setting(1), setting(2)
 	u.clip(square)
@@ -44,7 +44,7 @@ func (u *update) run() {
 		}
 	}
 	u.follow()
-	u.results = append(u.results, loss, square)
+	u.give(u.arguments.totals, totals)
 }
 
 // square is the squared norm over all gradients.
@@ -81,14 +81,7 @@ func (u *update) clip(square value) {
 }
 
 // replace makes new the result that takes old's memory, unless the step failed.
-func (u *update) replace(old, new value) {
-	for i := range u.arguments.list {
-		if u.arguments.list[i].name == old.name {
-			u.arguments.list[i].result = len(u.results)
-		}
-	}
-	u.results = append(u.results, u.choose(u.finite, new, old))
-}
+func (u *update) replace(old, new value) { u.give(old, u.choose(u.finite, new, old)) }
 
 // step moves one parameter by PyTorch's formulas (torch.optim.SGD with Nesterov
 // momentum, Adam, AdamW).
