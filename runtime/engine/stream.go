@@ -1,6 +1,9 @@
 package engine
 
-import "iter"
+import (
+	"errors"
+	"iter"
+)
 
 // Streamer is an Executor that trains without an answer from its device between
 // batches: it reads what it wants to know at the end. Its numbers are those of
@@ -23,4 +26,18 @@ type Streamer interface {
 type Monitored struct {
 	Loss                                       float64
 	TruePositive, FalsePositive, FalseNegative []int64
+}
+
+// ErrNoRoom says that a device's memory does not hold what would be kept on it.
+var ErrNoRoom = errors.New("the device's memory does not hold it")
+
+// WindowPredictor is an Executor that answers for a whole image on its device.
+type WindowPredictor interface {
+	// PredictWindows returns the logits (Z, Y, X, K) of an image (Z, Y, X, C) that
+	// windows of the Program's patch cover, given by their first voxels: for each
+	// voxel the mean over its windows, weighted by the window's importance
+	// (D, H, W), of their mean over the flips of the axes (z, y, x). Voxels that no
+	// window covers are undefined. ErrNoRoom says that it must be done piece by
+	// piece.
+	PredictWindows(image Tensor, windows [][3]int, flips [][3]bool, importance []float32) (Tensor, error)
 }

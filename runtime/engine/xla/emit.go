@@ -192,3 +192,30 @@ func contains(list []int, x int) bool {
 func voxels(shape []int, rows int) float64 {
 	return float64(engine.Size(shape[:4])) / float64(rows)
 }
+
+// window takes a box of the given sizes that begins at the given scalars.
+func (e *emitter) window(a value, sizes []int, starts ...value) value {
+	names, types := operands(starts)
+	return e.emit(a.kind, sizes, "stablehlo.dynamic_slice %s, %s, sizes = %s : (%s, %s) -> %s",
+		a.name, names, list(sizes), a.typ(), types, tensor(a.kind, sizes))
+}
+
+// place puts a box into a at the given scalars.
+func (e *emitter) place(a, box value, starts ...value) value {
+	names, types := operands(starts)
+	return e.emit(a.kind, a.shape, "stablehlo.dynamic_update_slice %s, %s, %s : (%s, %s, %s) -> %s",
+		a.name, box.name, names, a.typ(), box.typ(), types, a.typ())
+}
+
+func operands(values []value) (names, types string) {
+	var n, t []string
+	for _, v := range values {
+		n, t = append(n, v.name), append(t, v.typ())
+	}
+	return strings.Join(n, ", "), strings.Join(t, ", ")
+}
+
+// reverse turns an axis round.
+func (e *emitter) reverse(a value, axis int) value {
+	return e.emit(a.kind, a.shape, "stablehlo.reverse %s, dims = %s : %s", a.name, list([]int{axis}), a.typ())
+}

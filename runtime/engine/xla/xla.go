@@ -40,6 +40,8 @@ type Executor struct {
 	compiler    compiler
 
 	step, evaluate, monitor, predict part
+	forward                          part // full-resolution logits of a whole batch
+	canvases                         map[[3]int]*canvas
 
 	parameters []*pjrt.Buffer
 	slots      map[string][]*pjrt.Buffer
@@ -76,6 +78,8 @@ func (e *Executor) parts() {
 	e.step = part{name: "training step", lower: func() (string, error) { return lowerStep(p, k) }}
 	e.evaluate = part{name: "evaluation", lower: func() (string, error) { return lowerForward(p, p.Evaluate, k) }}
 	e.monitor = part{name: "validation", lower: func() (string, error) { return lowerMonitor(p, k) }}
+	whole := engine.Graph{Nodes: p.Evaluate.Nodes, Loss: -1, Logits: p.Evaluate.Logits[:1]}
+	e.forward = part{name: "prediction of batches", lower: func() (string, error) { return lowerForward(p, whole, k) }}
 	e.predict = part{name: "prediction", lower: func() (string, error) { return lowerForward(p, p.Predict, k) }}
 }
 
@@ -223,7 +227,11 @@ func download(b *pjrt.Buffer, shape []int) (engine.Tensor, error) {
 func (e *Executor) Close() error {
 	e.free()
 	var err error
-	for _, p := range []*part{&e.step, &e.evaluate, &e.monitor, &e.predict} {
+	parts := []*part{&e.step, &e.evaluate, &e.monitor, &e.predict, &e.forward}
+	for _, c := range e.canvases {
+		parts = append(parts, &c.cut, &c.blend, &c.mean)
+	}
+	for _, p := range parts {
 		if p.Executable != nil {
 			err = errors.Join(err, p.Executable.Close())
 		}
