@@ -16,7 +16,9 @@ const (
 	f32     kind = "f32"
 	f64     kind = "f64"
 	bf16    kind = "bf16"
+	i16     kind = "i16"
 	i32     kind = "i32"
+	u32     kind = "ui32"
 	boolean kind = "i1"
 )
 
@@ -71,7 +73,7 @@ func (e *emitter) div(a, b value) value { return e.binary("divide", a, b) }
 // constant is a tensor of one number.
 func (e *emitter) constant(x float64, k kind, shape []int) value {
 	text := strconv.FormatFloat(x, 'e', 17, 64)
-	if k == i32 {
+	if k == i32 || k == u32 {
 		text = strconv.FormatInt(int64(x), 10)
 	}
 	return e.emit(k, shape, "stablehlo.constant dense<%s> : %s", text, tensor(k, shape))

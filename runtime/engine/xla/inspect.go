@@ -62,3 +62,34 @@ func (e *Executor) compileLogits(g engine.Graph) (*pjrt.Executable, error) {
 	}
 	return e.compiler.compile(l.module("logits", out...))
 }
+
+// Draw makes a batch of a resident data set and downloads it; it serves
+// comparisons.
+func (e *Executor) Draw(b engine.Batch) (engine.Batch, error) {
+	m, ok := b.Made.(*made)
+	if !ok {
+		return b, nil
+	}
+	f := &flight{}
+	defer f.land()
+	if err := m.run(f); err != nil {
+		return b, fmt.Errorf("xla: %w", err)
+	}
+	var out engine.Batch
+	var err error
+	if out.Image, err = download(f.cargo[0], m.drawing.shape); err != nil {
+		return b, fmt.Errorf("xla: %w", err)
+	}
+	for i, taken := range m.drawing.taken {
+		n := m.drawing.shape[0] * len(taken[0]) * len(taken[1]) * len(taken[2])
+		wide, labels := make([]int32, n), make([]int16, n)
+		if err := pjrt.Download(f.cargo[1+i], 4, wide); err != nil {
+			return b, fmt.Errorf("xla: %w", err)
+		}
+		for j, l := range wide {
+			labels[j] = int16(l)
+		}
+		out.Labels = append(out.Labels, labels)
+	}
+	return out, nil
+}

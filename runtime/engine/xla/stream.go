@@ -22,6 +22,8 @@ type flight struct {
 	labels   [][]int32
 	masks    [][]float32
 	settings []float32
+	whole    []int32 // of a batch that the device makes
+	real     []float32
 
 	cargo []*pjrt.Buffer // what was sent, in the order of the arguments
 	sent  []*pjrt.Event
@@ -57,6 +59,24 @@ func (e *Executor) load(f *flight, b engine.Batch, settings []float32) error {
 			return err
 		}
 	}
+	if err := e.batch(f, b); err != nil {
+		return err
+	}
+	if settings == nil {
+		return nil
+	}
+	return e.drop(f)
+}
+
+// batch sends image and labels, or has them made.
+func (e *Executor) batch(f *flight, b engine.Batch) error {
+	if b.Made != nil {
+		m, ok := b.Made.(*made)
+		if !ok || m.executor != e {
+			return errors.New("the batch is to be made by another executor")
+		}
+		return m.run(f)
+	}
 	f.image = append(f.image[:0], b.Image.Data...)
 	if err := send(e, f, f.image, b.Image.Shape...); err != nil {
 		return err
@@ -75,10 +95,7 @@ func (e *Executor) load(f *flight, b engine.Batch, settings []float32) error {
 			return err
 		}
 	}
-	if settings == nil {
-		return nil
-	}
-	return e.drop(f)
+	return nil
 }
 
 // drop sends the dropout masks of the coming step, in the order of their index.
@@ -124,7 +141,10 @@ func (e *Executor) pass(p *part, totals int, batches iter.Seq[engine.Batch], lea
 	count := 0
 	for b := range batches {
 		f := &s.flights[count%ahead]
-		if err = errors.Join(e.program.CheckBatch(b), f.land()); err == nil {
+		if b.Made == nil {
+			err = e.program.CheckBatch(b)
+		}
+		if err = errors.Join(err, f.land()); err == nil {
 			err = leave(s, f, b)
 		}
 		if err != nil {

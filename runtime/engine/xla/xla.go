@@ -42,6 +42,7 @@ type Executor struct {
 	step, evaluate, monitor, predict part
 	forward                          part // full-resolution logits of a whole batch
 	canvases                         map[[3]int]*canvas
+	residents                        []*resident
 
 	parameters []*pjrt.Buffer
 	slots      map[string][]*pjrt.Buffer
@@ -227,6 +228,10 @@ func download(b *pjrt.Buffer, shape []int) (engine.Tensor, error) {
 func (e *Executor) Close() error {
 	e.free()
 	var err error
+	for _, r := range e.residents {
+		err = errors.Join(err, r.close())
+	}
+	e.residents = nil
 	parts := []*part{&e.step, &e.evaluate, &e.monitor, &e.predict, &e.forward}
 	for _, c := range e.canvases {
 		parts = append(parts, &c.cut, &c.blend, &c.mean)
