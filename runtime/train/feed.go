@@ -15,6 +15,26 @@ import (
 // patches. It ends early when ctx is done.
 type feed func(ctx context.Context, from, to int) iter.Seq[engine.Batch]
 
+// keeper is an executor that keeps a loader's cases on its device and makes the
+// batches there; engine.ErrNoRoom says that its memory does not hold them.
+type keeper interface {
+	Reside(*augment.Loader) (func(ctx context.Context, from, to int) iter.Seq[engine.Batch], error)
+}
+
+// feed makes a loader's batches on the executor's device, or on the processor,
+// ahead of it, where they cannot be made there.
+func (t *trainer) feed(l *augment.Loader) (feed, error) {
+	k, ok := t.executor.(keeper)
+	if !ok || !l.Told() {
+		return host(l), nil
+	}
+	source, err := k.Reside(l)
+	if errors.Is(err, engine.ErrNoRoom) {
+		return host(l), nil
+	}
+	return source, err
+}
+
 // host makes the batches of a loader on the processor.
 func host(l *augment.Loader) feed {
 	return func(ctx context.Context, from, to int) iter.Seq[engine.Batch] {

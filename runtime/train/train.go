@@ -95,7 +95,12 @@ func newTrainer(job Job, data Data) (*trainer, error) {
 	if t.executor, err = newExecutor(program, job.place()); err != nil {
 		return nil, err
 	}
-	t.training, t.validation = host(training), host(validation)
+	if t.training, err = t.feed(training); err == nil {
+		t.validation, err = t.feed(validation)
+	}
+	if err != nil {
+		return nil, errors.Join(memory(err), t.executor.Close())
+	}
 	return t, nil
 }
 
