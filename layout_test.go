@@ -14,7 +14,7 @@ import (
 // groups lists the packages in the order in which they may import one another:
 // each only packages of earlier groups (and sub-packages of its own).
 var groups = [][]string{
-	{"runtime/process", "runtime/exchange/pickle", "runtime/engine/xla/pjrt"},
+	{"runtime/process", "runtime/exchange/pickle", "runtime/engine/xla/pjrt", "runtime/engine/xla/hlo"},
 	{"runtime/durable"},
 	{"runtime/lease"},
 	{"spec", "grammars", "compiler/diag", "runtime/pareto", "runtime/volume", "runtime/npy"},
@@ -34,7 +34,7 @@ var groups = [][]string{
 	{"runtime/execute"},
 	{"runtime/analyze", "runtime/report", "runtime/progress", "runtime/provenance"},
 	{"runtime"},
-	{"runtime/inspect", "runtime/doctor"},
+	{"runtime/inspect", "runtime/doctor", "runtime/engine/bench/hlo"},
 	{".", "runtime/engine/bench/gpu"},
 }
 

@@ -28,6 +28,7 @@ type arguments struct {
 	masks      []value
 	settings   value // learning rate and Adam's corrections
 	totals     value // what is summed over several calls
+	scaler     scaler
 	list       []argument
 }
 
@@ -116,6 +117,7 @@ func (l *lowering) declare(training bool) {
 		}
 		a.slots[name] = slot
 	}
+	l.declareScaler()
 	a.settings = l.argument(f32, []int{settingsSize})
 	a.totals = l.argument(f64, []int{stepTotals})
 }

@@ -22,18 +22,24 @@ func (l *lowering) give(old, new value) {
 	l.results = append(l.results, new)
 }
 
-// tally adds a step to the totals. One that follows a failed step is not taken,
-// and counts nowhere.
-func (u *update) tally(loss value) value {
+// tally adds a step to the totals, and finds out what it may change. One that
+// follows a failed step is not taken, and counts nowhere.
+func (u *update) tally(loss, square value) value {
 	old := u.arguments.totals
-	one := u.constant(1, f64, []int{1})
 	failed := u.slice(old, 0, failedTotal, failedTotal+1)
-	before := u.reshape(u.compare("GT", failed, u.like(0, failed)))
-	now := u.convert(u.reshape(u.emit(boolean, nil, "stablehlo.not %s : %s", u.finite.name, u.finite.typ()), 1), f64)
-	new := u.add(old, u.join(0, u.convert(u.reshape(loss, 1), f64), u.sub(one, now), now))
-	u.finite = u.emit(boolean, nil, "stablehlo.and %s, %s : %s", u.finite.name,
-		u.emit(boolean, nil, "stablehlo.not %s : %s", before.name, before.typ()).name, u.finite.typ())
-	return u.choose(before, old, new)
+	u.stopped = u.reshape(u.compare("GT", failed, u.like(0, failed)))
+	u.finite = u.isFinite(u.add(loss, square))
+	taken := u.finite
+	if u.scales() { // gradients that overflow are the scale's matter
+		taken = u.isFinite(loss)
+	}
+	one := func(a value) value { return u.convert(u.reshape(a, 1), f64) }
+	new := u.add(old, u.join(0, one(loss), one(taken), one(u.unary("not", taken))))
+	return u.choose(u.stopped, old, new)
+}
+
+func (e *emitter) isFinite(a value) value {
+	return e.emit(boolean, a.shape, "stablehlo.is_finite %s : (%s) -> %s", a.name, a.typ(), tensor(boolean, a.shape))
 }
 
 // lowerMonitor is an evaluation whose loss and voxel counts are added to totals:

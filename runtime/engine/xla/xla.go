@@ -47,6 +47,7 @@ type Executor struct {
 	parameters []*pjrt.Buffer
 	slots      map[string][]*pjrt.Buffer
 	norms      [][2]*pjrt.Buffer
+	scaling    scaling
 }
 
 // New compiles p for a device. Parameters are zero until Restore.
@@ -61,7 +62,7 @@ func New(p *engine.Program, o Options) (engine.Executor, error) {
 	e := &Executor{program: p, activations: activations, client: o.Client, device: o.Client.Devices[o.Device], weights: engine.NewWeights(p)}
 	e.compiler = compiler{client: o.Client, kind: e.device.Kind, flags: append(flags(o.Client), o.Flags...), folder: o.Executables}
 	e.parts()
-	if err := e.upload(); err != nil {
+	if err := errors.Join(e.upload(), e.uploadScaling(engine.State{})); err != nil {
 		return nil, errors.Join(fmt.Errorf("xla: %w", err), e.Close())
 	}
 	return e, nil
@@ -133,6 +134,9 @@ func (e *Executor) state() (at []**pjrt.Buffer) {
 	for i := range e.norms {
 		at = append(at, &e.norms[i][0], &e.norms[i][1])
 	}
+	for i := range e.scaling {
+		at = append(at, &e.scaling[i])
+	}
 	return at
 }
 
@@ -152,7 +156,7 @@ func (e *Executor) inputs(training bool) (list []*pjrt.Buffer) {
 			}
 		}
 	}
-	return list
+	return append(list, e.scaling...)
 }
 
 func release(list []*pjrt.Buffer) {

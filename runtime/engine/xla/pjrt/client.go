@@ -34,12 +34,9 @@ type Option struct {
 func (p *Plugin) NewClient(options ...Option) (*Client, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	list := make([]namedValue, len(options))
-	for i, o := range options {
-		var err error
-		if list[i], err = o.encode(&pin); err != nil {
-			return nil, err
-		}
+	list, err := encode(options, &pin)
+	if err != nil {
+		return nil, err
 	}
 	a, err := call(p, clientCreate, createClient{options: unsafe.Pointer(unsafe.SliceData(list)), count: uintptr(len(list))})
 	if err != nil {
@@ -50,6 +47,17 @@ func (p *Plugin) NewClient(options ...Option) (*Client, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+func encode(options []Option, pin *runtime.Pinner) ([]namedValue, error) {
+	list := make([]namedValue, len(options))
+	for i, o := range options {
+		var err error
+		if list[i], err = o.encode(pin); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // The kinds of a named value.

@@ -27,6 +27,7 @@ const (
 	deviceMemoryStats        function = 34
 	executableDestroy        function = 40
 	executableNumOutputs     function = 44
+	executableOptimized      function = 48
 	executableSerialize      function = 49
 	loadedDestroy            function = 50
 	loadedGetExecutable      function = 51
@@ -34,7 +35,13 @@ const (
 	deserializeAndLoad       function = 56
 	bufferDestroy            function = 58
 	bufferToHost             function = 70
+	topologyCreate           function = 82
+	topologyDestroy          function = 83
+	compileAhead             function = 89
 )
+
+// last is the highest place that this package calls.
+const last = compileAhead
 
 // names are the functions' names in the header, which the layout test compares.
 var names = map[function]string{
@@ -50,7 +57,9 @@ var names = map[function]string{
 	executableSerialize: "Executable_Serialize", loadedDestroy: "LoadedExecutable_Destroy",
 	loadedGetExecutable: "LoadedExecutable_GetExecutable", loadedExecute: "LoadedExecutable_Execute",
 	deserializeAndLoad: "Executable_DeserializeAndLoad", bufferDestroy: "Buffer_Destroy",
-	bufferToHost: "Buffer_ToHostBuffer",
+	bufferToHost: "Buffer_ToHostBuffer", executableOptimized: "Executable_OptimizedProgram",
+	topologyCreate: "TopologyDescription_Create", topologyDestroy: "TopologyDescription_Destroy",
+	compileAhead: "Compile",
 }
 
 // tableOffset is where the table begins in PJRT_Api: behind struct_size, the
@@ -115,6 +124,28 @@ type (
 		options       unsafe.Pointer
 		optionsLength uintptr
 		executable    uintptr
+	}
+
+	createTopology struct {
+		name       unsafe.Pointer
+		nameLength uintptr
+		options    unsafe.Pointer
+		count      uintptr
+		topology   uintptr
+	}
+
+	compileFor struct {
+		topology      uintptr
+		program       *arguments[program]
+		options       unsafe.Pointer
+		optionsLength uintptr
+		client        uintptr
+		executable    uintptr
+	}
+
+	optimized struct {
+		executable uintptr
+		program    *arguments[program]
 	}
 
 	fromHost struct {

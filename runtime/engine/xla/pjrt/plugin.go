@@ -93,8 +93,8 @@ func load(path string) (*Plugin, error) {
 	}
 	size := *(*uintptr)(pointer(api))
 	version := *(*[2]int32)(pointer(api + 32))
-	if version[0] != 0 || size < tableOffset+8*uintptr(bufferToHost+1) {
-		return nil, fmt.Errorf("it speaks version %d.%d of the PJRT C API, this program 0.x with %d functions at least", version[0], version[1], bufferToHost+1)
+	if version[0] != 0 || size < tableOffset+8*uintptr(last+1) {
+		return nil, fmt.Errorf("it speaks version %d.%d of the PJRT C API, this program 0.x with %d functions at least", version[0], version[1], last+1)
 	}
 	p := &Plugin{Path: path, Major: int(version[0]), Minor: int(version[1])}
 	p.table = append(p.table, unsafe.Slice((*uintptr)(pointer(api+tableOffset)), (size-tableOffset)/8)...)
