@@ -184,13 +184,13 @@ func (s Samples) Write(w io.Writer) error {
 			fmt.Fprintln(&b)
 		}
 		fmt.Fprintf(&b, "Study %s on %s, whose plan has %s stages: %s from %s, seed %d\n", one.Study, one.Dataset, one.Stages, count(len(one.Samples), "configuration"), from, s.Seed)
-		one.write(&b)
+		one.write(&b, s.Limit)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func (s StudySamples) write(b *strings.Builder) {
+func (s StudySamples) write(b *strings.Builder, limit int64) {
 	var rows []string
 	for i, one := range s.Samples {
 		row := fmt.Sprintf("%d\tcan't be built", i)
@@ -205,7 +205,7 @@ func (s StudySamples) write(b *strings.Builder) {
 		for _, name := range slices.Sorted(maps.Keys(one.Configuration)) {
 			fmt.Fprintf(b, "  %s: %s\n", name, one.Configuration[name])
 		}
-		for _, note := range one.notes(s.Stages) {
+		for _, note := range one.notes(s.Stages, limit) {
 			fmt.Fprintf(b, "  → %s\n", note)
 		}
 	}
@@ -245,7 +245,7 @@ func numbers(xs []int, between string) string {
 }
 
 // notes say what became of a sample that did not fit, and why.
-func (s Sample) notes(stages plan.Stages) []string {
+func (s Sample) notes(stages plan.Stages, limit int64) []string {
 	if s.Network == nil {
 		return []string{"can't be built: " + s.Cause}
 	}
@@ -256,6 +256,9 @@ func (s Sample) notes(stages plan.Stages) []string {
 	}
 	if n.Fit.Dropped > 0 {
 		out = append(out, fmt.Sprintf("the smaller patch has no room for its deepest %s: left out", count(n.Fit.Dropped, "stage")))
+	}
+	if limit > 0 && n.Memory > limit {
+		out = append(out, fmt.Sprintf("needs about %.2f GB, more than limits.memory, %.2f GB: its training would be stopped", float64(n.Memory)/1e9, float64(limit)/1e9))
 	}
 	if n.derived && n.Stages+n.Fit.Dropped < stages.Count {
 		out = append(out, fmt.Sprintf("%d of the plan's %d stages: the loss weighs its own outputs", n.Stages+n.Fit.Dropped, stages.Count))
