@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
@@ -15,19 +14,6 @@ import (
 
 // unknown is what is shown of a network whose data set has not been read.
 const unknown = "(known after fingerprint)"
-
-// table prints rows, whose cells are parted by tabs, in columns.
-func table(w io.Writer, head string, rows []string) {
-	var b strings.Builder
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, r := range append([]string{head}, rows...) {
-		fmt.Fprintf(t, "  %s\n", r)
-	}
-	t.Flush() // into memory
-	for line := range strings.Lines(b.String()) {
-		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
-	}
-}
 
 // Write prints the statistics for a person.
 func (s Stats) Write(w io.Writer) error {
@@ -48,7 +34,7 @@ func (s StudyStats) write(b *strings.Builder) {
 	for _, p := range s.Parameters {
 		rows = append(rows, strings.Join([]string{p.Name, string(p.Kind), values(p), scale(p), standard(p), string(p.Prior), when(p)}, "\t"))
 	}
-	table(b, "PARAMETER\tKIND\tVALUES\tSCALE\tDEFAULT\tPRIOR\tWHEN", rows)
+	plan.WriteTable(b, "PARAMETER\tKIND\tVALUES\tSCALE\tDEFAULT\tPRIOR\tWHEN", rows)
 	for _, z := range s.Sizes {
 		z.write(b)
 	}
@@ -74,7 +60,7 @@ func (z Size) write(b *strings.Builder) {
 			rows = append(rows, fmt.Sprintf("%s\t%s\t%.4f\t%s", r.Symbols, r.Total, r.Probability, mark))
 		}
 		fmt.Fprintf(b, "Derivations of %s: %s; without the choice of depth: %s\n", g.Parameter, g.Total, shown)
-		table(b, "BEGINS WITH\tDERIVATIONS\tPROBABILITY\t", rows)
+		plan.WriteTable(b, "BEGINS WITH\tDERIVATIONS\tPROBABILITY\t", rows)
 	}
 }
 
@@ -166,7 +152,7 @@ func writeFits(b *strings.Builder, fits []Fits) {
 			notes = append(notes, fmt.Sprintf("%s: can't be built: %s", f.Dataset, cause))
 		}
 	}
-	table(b, "DATA SET\tSTAGES OF THE PLAN\tFEWER STAGES\tTWO STAGES\tDO NOT FIT AS PLANNED\tLOSE STAGES\tCAN'T BE BUILT", rows)
+	plan.WriteTable(b, "DATA SET\tSTAGES OF THE PLAN\tFEWER STAGES\tTWO STAGES\tDO NOT FIT AS PLANNED\tLOSE STAGES\tCAN'T BE BUILT", rows)
 	for _, n := range notes {
 		fmt.Fprintln(b, n)
 	}
@@ -199,7 +185,7 @@ func (s StudySamples) write(b *strings.Builder, limit int64) {
 		}
 		rows = append(rows, row)
 	}
-	table(b, "#\tENCODER\tSTAGES\tFEATURES\tBLOCKS\tDECODER\tPARAMETERS\tPATCH\tBATCH\tMEMORY (estimate)\tFORWARD (GFLOP a patch)", rows)
+	plan.WriteTable(b, "#\tENCODER\tSTAGES\tFEATURES\tBLOCKS\tDECODER\tPARAMETERS\tPATCH\tBATCH\tMEMORY (estimate)\tFORWARD (GFLOP a patch)", rows)
 	for i, one := range s.Samples {
 		fmt.Fprintf(b, "\n#%d, density %.3g\n", i, one.Density)
 		for _, name := range slices.Sorted(maps.Keys(one.Configuration)) {
@@ -280,7 +266,7 @@ func (vs Verdicts) Write(w io.Writer) error {
 		}
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%d\t%d\t%.3g\t%d of %d\t%s", v.Study, v.Dataset, v.Stages, v.Parameters, v.Conditions, v.Density, v.Draws-v.Failed, v.Draws, verdict))
 	}
-	table(&b, "STUDY\tDATA SET\tSTAGES\tPARAMETERS\tCONDITIONS\tDENSITY OF THE DEFAULT\tNETWORKS BUILT\tVERDICT", rows)
+	plan.WriteTable(&b, "STUDY\tDATA SET\tSTAGES\tPARAMETERS\tCONDITIONS\tDENSITY OF THE DEFAULT\tNETWORKS BUILT\tVERDICT", rows)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
