@@ -43,9 +43,14 @@ func (p *Plan) Describe(w io.Writer) error {
 	return err
 }
 
-// table prints rows, whose cells are parted by tabs, in columns.
+// table prints rows below a title.
 func table(w io.Writer, title, head string, rows []string) {
 	fmt.Fprintf(w, "\n%s\n", title)
+	WriteTable(w, head, rows)
+}
+
+// WriteTable prints rows, whose cells are parted by tabs, in columns.
+func WriteTable(w io.Writer, head string, rows []string) {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, r := range append([]string{head}, rows...) {

@@ -13,6 +13,7 @@ type Samples struct {
 	Experiment string         `json:"experiment"`
 	Prior      bool           `json:"prior"` // drawn from the prior, else uniformly
 	Seed       uint64         `json:"seed"`
+	Limit      int64          `json:"memoryLimit,omitempty"` // bytes that the spec allows a training; 0: any
 	Studies    []StudySamples `json:"studies"`
 }
 
@@ -54,7 +55,7 @@ type Network struct {
 
 // Draw samples n configurations of each study on each data set.
 func Draw(p *plan.Plan, o Options, n int) (Samples, error) {
-	out := Samples{Version: "runspec/space/sample/v1", Experiment: p.Name, Prior: !o.Uniform, Seed: o.Seed}
+	out := Samples{Version: "runspec/space/sample/v1", Experiment: p.Name, Prior: !o.Uniform, Seed: o.Seed, Limit: int64(p.Limits.Memory)}
 	vs, err := views(p, o)
 	if err != nil {
 		return out, err
@@ -100,12 +101,15 @@ func (v view) network(t plan.Training, c space.Configuration) (Network, error) {
 }
 
 // sketch is a network of a data set that has not been read. The number of
-// stages of a residual plan is not known then.
+// stages of a residual plan is not known then, nor the features in 2-D.
 func (v view) sketch(t plan.Training, c space.Configuration, derived bool) (Network, error) {
 	a, err := t.Sketch(v.study.Planner, c, v.stages.Count)
 	n := describe(a)
 	if !derived && (n.Encoder == unet.Residual || v.study.Planner != nnunet.ConvPlanner || v.stages.Origin == plan.Assumed) {
 		n.Stages, n.Features, n.Blocks, n.DecoderBlocks = 0, nil, nil, nil
+	}
+	if v.dataset.Configuration == "2d" {
+		n.Features = nil
 	}
 	n.derived = derived
 	return n, err

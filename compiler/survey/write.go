@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
@@ -15,19 +14,6 @@ import (
 
 // unknown is what is shown of a network whose data set has not been read.
 const unknown = "(known after fingerprint)"
-
-// table prints rows, whose cells are parted by tabs, in columns.
-func table(w io.Writer, head string, rows []string) {
-	var b strings.Builder
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, r := range append([]string{head}, rows...) {
-		fmt.Fprintf(t, "  %s\n", r)
-	}
-	t.Flush() // into memory
-	for line := range strings.Lines(b.String()) {
-		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
-	}
-}
 
 // Write prints the statistics for a person.
 func (s Stats) Write(w io.Writer) error {
@@ -48,7 +34,7 @@ func (s StudyStats) write(b *strings.Builder) {
 	for _, p := range s.Parameters {
 		rows = append(rows, strings.Join([]string{p.Name, string(p.Kind), values(p), scale(p), standard(p), string(p.Prior), when(p)}, "\t"))
 	}
-	table(b, "PARAMETER\tKIND\tVALUES\tSCALE\tDEFAULT\tPRIOR\tWHEN", rows)
+	plan.WriteTable(b, "PARAMETER\tKIND\tVALUES\tSCALE\tDEFAULT\tPRIOR\tWHEN", rows)
 	for _, z := range s.Sizes {
 		z.write(b)
 	}
@@ -74,7 +60,7 @@ func (z Size) write(b *strings.Builder) {
 			rows = append(rows, fmt.Sprintf("%s\t%s\t%.4f\t%s", r.Symbols, r.Total, r.Probability, mark))
 		}
 		fmt.Fprintf(b, "Derivations of %s: %s; without the choice of depth: %s\n", g.Parameter, g.Total, shown)
-		table(b, "BEGINS WITH\tDERIVATIONS\tPROBABILITY\t", rows)
+		plan.WriteTable(b, "BEGINS WITH\tDERIVATIONS\tPROBABILITY\t", rows)
 	}
 }
 
@@ -166,7 +152,7 @@ func writeFits(b *strings.Builder, fits []Fits) {
 			notes = append(notes, fmt.Sprintf("%s: can't be built: %s", f.Dataset, cause))
 		}
 	}
-	table(b, "DATA SET\tSTAGES OF THE PLAN\tFEWER STAGES\tTWO STAGES\tDO NOT FIT AS PLANNED\tLOSE STAGES\tCAN'T BE BUILT", rows)
+	plan.WriteTable(b, "DATA SET\tSTAGES OF THE PLAN\tFEWER STAGES\tTWO STAGES\tDO NOT FIT AS PLANNED\tLOSE STAGES\tCAN'T BE BUILT", rows)
 	for _, n := range notes {
 		fmt.Fprintln(b, n)
 	}
@@ -184,13 +170,13 @@ func (s Samples) Write(w io.Writer) error {
 			fmt.Fprintln(&b)
 		}
 		fmt.Fprintf(&b, "Study %s on %s, whose plan has %s stages: %s from %s, seed %d\n", one.Study, one.Dataset, one.Stages, count(len(one.Samples), "configuration"), from, s.Seed)
-		one.write(&b)
+		one.write(&b, s.Limit)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func (s StudySamples) write(b *strings.Builder) {
+func (s StudySamples) write(b *strings.Builder, limit int64) {
 	var rows []string
 	for i, one := range s.Samples {
 		row := fmt.Sprintf("%d\tcan't be built", i)
@@ -199,13 +185,13 @@ func (s StudySamples) write(b *strings.Builder) {
 		}
 		rows = append(rows, row)
 	}
-	table(b, "#\tENCODER\tSTAGES\tFEATURES\tBLOCKS\tDECODER\tPARAMETERS\tPATCH\tBATCH\tMEMORY (estimate)\tFORWARD (GFLOP a patch)", rows)
+	plan.WriteTable(b, "#\tENCODER\tSTAGES\tFEATURES\tBLOCKS\tDECODER\tPARAMETERS\tPATCH\tBATCH\tMEMORY (estimate)\tFORWARD (GFLOP a patch)", rows)
 	for i, one := range s.Samples {
 		fmt.Fprintf(b, "\n#%d, density %.3g\n", i, one.Density)
 		for _, name := range slices.Sorted(maps.Keys(one.Configuration)) {
 			fmt.Fprintf(b, "  %s: %s\n", name, one.Configuration[name])
 		}
-		for _, note := range one.notes(s.Stages) {
+		for _, note := range one.notes(s.Stages, limit) {
 			fmt.Fprintf(b, "  → %s\n", note)
 		}
 	}
@@ -245,7 +231,7 @@ func numbers(xs []int, between string) string {
 }
 
 // notes say what became of a sample that did not fit, and why.
-func (s Sample) notes(stages plan.Stages) []string {
+func (s Sample) notes(stages plan.Stages, limit int64) []string {
 	if s.Network == nil {
 		return []string{"can't be built: " + s.Cause}
 	}
@@ -256,6 +242,9 @@ func (s Sample) notes(stages plan.Stages) []string {
 	}
 	if n.Fit.Dropped > 0 {
 		out = append(out, fmt.Sprintf("the smaller patch has no room for its deepest %s: left out", count(n.Fit.Dropped, "stage")))
+	}
+	if limit > 0 && n.Memory > limit {
+		out = append(out, fmt.Sprintf("needs about %.2f GB, more than limits.memory, %.2f GB: its training would be stopped", float64(n.Memory)/1e9, float64(limit)/1e9))
 	}
 	if n.derived && n.Stages+n.Fit.Dropped < stages.Count {
 		out = append(out, fmt.Sprintf("%d of the plan's %d stages: the loss weighs its own outputs", n.Stages+n.Fit.Dropped, stages.Count))
@@ -277,7 +266,7 @@ func (vs Verdicts) Write(w io.Writer) error {
 		}
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%d\t%d\t%.3g\t%d of %d\t%s", v.Study, v.Dataset, v.Stages, v.Parameters, v.Conditions, v.Density, v.Draws-v.Failed, v.Draws, verdict))
 	}
-	table(&b, "STUDY\tDATA SET\tSTAGES\tPARAMETERS\tCONDITIONS\tDENSITY OF THE DEFAULT\tNETWORKS BUILT\tVERDICT", rows)
+	plan.WriteTable(&b, "STUDY\tDATA SET\tSTAGES\tPARAMETERS\tCONDITIONS\tDENSITY OF THE DEFAULT\tNETWORKS BUILT\tVERDICT", rows)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
