@@ -51,7 +51,7 @@ the method's mean lies above theirs. Everything it prints is simulated.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return b.run(cmd) },
 	}
 	p := cmd.Flags()
-	p.StringVar(&b.problem, "benchmark", simulate.FormulaHPO, "formula-hpo, formula-hpo-nas or nb201")
+	p.StringVar(&b.problem, "benchmark", simulate.FormulaHPO, "formula-hpo, formula-hpo-nas, formula-hpo-hnas or nb201")
 	p.StringVar(&b.optimizer, "optimizer", string(plan.ParetoBayes), "a kind of optimizer, as a spec names it")
 	p.StringVar(&b.compat, "compat", "", "authors: PriorBand ranks, weighs and waits as Auto-nnU-Net's optimiser does")
 	p.IntVar(&b.seeds, "seeds", 100, "studies that are played")

@@ -28,7 +28,7 @@ func newBayes(study plan.Study) (bayes, error) {
 	if study.Budget == nil {
 		return bayes{}, fmt.Errorf("study %s: %s needs a budget of epochs; the plan has none", study.Name, plan.ParetoBayes)
 	}
-	return bayes{study: study, encode: newEncoder(study.Space), sorted: study.Space.Sorted(), memory: &memory{}}, nil
+	return bayes{study: study, encode: newEncoder(study.Space), sorted: study.Space.Sorted(), memory: &memory{names: map[string]string{}}}, nil
 }
 
 func (m bayes) top() int { return len(m.study.Rungs) - 1 }
@@ -54,11 +54,21 @@ func (m bayes) begin(trials int) *state {
 func (m bayes) start(s *state, t Trial) {
 	s.number[t.Key] = t.Number() - m.study.First
 	s.next = max(s.next, s.number[t.Key]+1)
-	name := m.encode.encode(t.Configuration, 1).name()
+	name := m.name(t)
 	if h, ok := s.highest[name]; !ok || h.Rung < t.Rung {
 		s.highest[name] = t
 	}
 	s.ledger.Spent[t.Rung] += s.ledger.Price(t.Rung, t.Parent != "")
+}
+
+// name is that of the trial's coordinates.
+func (m bayes) name(t Trial) string {
+	name, ok := m.memory.names[t.Key]
+	if !ok {
+		name = m.encode.encode(t.Configuration, 1).name()
+		m.memory.names[t.Key] = name
+	}
+	return name
 }
 
 // Ask proposes as many trials as there are free workers; with a number of

@@ -227,31 +227,34 @@ func TestBayesFinds(t *testing.T) {
 
 // BenchmarkBayesAsk times a proposal and the observation before it.
 func BenchmarkBayesAsk(b *testing.B) {
-	for _, n := range []int{100, 1000, 10000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			p := problem(b, simulate.FormulaHPO)
-			s := ours(p, 1<<30, plan.CountFull)
-			history, err := filled(p, s, n)
-			if err != nil {
-				b.Fatal(err)
-			}
-			m, err := search.New(s)
-			if err != nil {
-				b.Fatal(err)
-			}
-			m.Ask(history, nil, 1)
-			for b.Loop() {
-				t := m.Ask(history, nil, 1)[0]
-				y, err := p.Box.Evaluate(t.Configuration, float64(t.Epochs))
-				if err != nil {
-					b.Fatal(err)
-				}
-				history = append(history, search.Observation{Trial: t, Objectives: y})
-				if len(history) > n+n/4 {
-					history = history[:n]
-				}
-			}
-		})
+	for _, name := range []string{simulate.FormulaHPO, simulate.FormulaHPONAS, simulate.FormulaHPOHNAS} {
+		for _, n := range []int{100, 1000, 10000} {
+			b.Run(fmt.Sprint(name, "/", n), func(b *testing.B) { askAfter(b, problem(b, name), n) })
+		}
+	}
+}
+
+func askAfter(b *testing.B, p simulate.Problem, n int) {
+	s := ours(p, 10_000_000, plan.CountFull)
+	history, err := filled(p, s, n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := search.New(s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	m.Ask(history, nil, 1)
+	for b.Loop() {
+		t := m.Ask(history, nil, 1)[0]
+		y, err := p.Box.Evaluate(t.Configuration, float64(t.Epochs))
+		if err != nil {
+			b.Fatal(err)
+		}
+		history = append(history, search.Observation{Trial: t, Objectives: y})
+		if len(history) > n+n/4 {
+			history = history[:n]
+		}
 	}
 }
 

@@ -78,7 +78,8 @@ type memory struct {
 	scales  []bool           // by objective: its logarithms were fitted
 	kernels map[int][]kernel // by length of the prefix
 	latest  *surrogate
-	of      []kernel // the latest surrogate's
+	of      []kernel          // the latest surrogate's
+	names   map[string]string // of configurations' coordinates, by key
 }
 
 // surrogate is the latest one where it has the same kernels, else a new one.

@@ -107,19 +107,30 @@ func (p *candidates) best(n int) []candidate {
 func (m bayes) draw(v view, rng *rand.Rand) space.Configuration {
 	switch u := rng.Float64(); {
 	case u < fromPrior && m.study.Optimizer.Prior:
-		return m.study.Space.Sample(rng, true)
+		return m.sample(rng, true)
 	case u < fromPrior+uniform || len(v.front) == 0:
-		return m.study.Space.Sample(rng, false)
+		return m.sample(rng, false)
 	}
 	return m.mutate(v.front[rng.IntN(len(v.front))], 0.2, rng)
 }
 
+// sample is Space.Sample with its order of the parameters at hand.
+func (m bayes) sample(rng *rand.Rand, prior bool) space.Configuration {
+	out := make(space.Configuration, len(m.sorted))
+	for _, p := range m.sorted {
+		if m.study.Space.Active(p, out) {
+			out[p.Name] = p.Draw(rng, prior)
+		}
+	}
+	return out
+}
+
 // mutate changes one parameter at least, and each other with a chance that
 // makes it one or two more. Numbers move by a normal step of the given size in
-// their sampling scale, choices are drawn anew. Where a changed parent activates
+// their sampling scale, choices are drawn anew, a subtree of a derivation is. Where a changed parent activates
 // a parameter, that is drawn; where it deactivates one, that is dropped.
 func (m bayes) mutate(c space.Configuration, size float64, rng *rand.Rand) space.Configuration {
-	out := space.Configuration{}
+	out := make(space.Configuration, len(m.sorted))
 	forced, chance := rng.IntN(len(m.sorted)), 1.5/float64(len(m.sorted))
 	if rng.Float64() < 0.3 {
 		chance *= 2
@@ -132,14 +143,17 @@ func (m bayes) mutate(c space.Configuration, size float64, rng *rand.Rand) space
 		if changed := i == forced || rng.Float64() < chance; !had {
 			v = p.Draw(rng, m.study.Optimizer.Prior)
 		} else if changed {
-			v = change(p, v, size, rng)
+			v = m.change(p, v, size, rng)
 		}
 		out[p.Name] = v
 	}
 	return out
 }
 
-func change(p space.Parameter, v space.Value, size float64, rng *rand.Rand) space.Value {
+func (m bayes) change(p space.Parameter, v space.Value, size float64, rng *rand.Rand) space.Value {
+	if f := m.encode.trees[p.Name]; f != nil {
+		return f.mutate(v, rng)
+	}
 	if p.Kind != space.Float && p.Kind != space.Int {
 		return p.Draw(rng, false)
 	}
