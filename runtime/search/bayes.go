@@ -28,7 +28,7 @@ func newBayes(study plan.Study) (bayes, error) {
 	if study.Budget == nil {
 		return bayes{}, fmt.Errorf("study %s: %s needs a budget of epochs; the plan has none", study.Name, plan.ParetoBayes)
 	}
-	return bayes{study: study, encode: newEncoder(study.Space), sorted: study.Space.Sorted(), memory: &memory{names: map[string]string{}}}, nil
+	return bayes{study: study, encode: newEncoder(study.Space), sorted: study.Space.Sorted(), memory: &memory{places: map[string]located{}}}, nil
 }
 
 func (m bayes) top() int { return len(m.study.Rungs) - 1 }
@@ -54,21 +54,29 @@ func (m bayes) begin(trials int) *state {
 func (m bayes) start(s *state, t Trial) {
 	s.number[t.Key] = t.Number() - m.study.First
 	s.next = max(s.next, s.number[t.Key]+1)
-	name := m.name(t)
+	name := m.locate(t).name
 	if h, ok := s.highest[name]; !ok || h.Rung < t.Rung {
 		s.highest[name] = t
 	}
 	s.ledger.Spent[t.Rung] += s.ledger.Price(t.Rung, t.Parent != "")
 }
 
-// name is that of the trial's coordinates.
-func (m bayes) name(t Trial) string {
-	name, ok := m.memory.names[t.Key]
+// at are the coordinates of a trial's configuration at a fidelity.
+func (m bayes) at(t Trial, fidelity float64) coordinates {
+	x := append(coordinates{}, m.locate(t).coordinates...)
+	x[len(x)-1] = fidelity
+	return x
+}
+
+// locate says where a trial's configuration is; it remembers that by the key.
+func (m bayes) locate(t Trial) located {
+	at, ok := m.memory.places[t.Key]
 	if !ok {
-		name = m.encode.encode(t.Configuration, 1).name()
-		m.memory.names[t.Key] = name
+		at.coordinates = m.encode.encode(t.Configuration, 1)
+		at.name = at.coordinates.name()
+		m.memory.places[t.Key] = at
 	}
-	return name
+	return at
 }
 
 // Ask proposes as many trials as there are free workers; with a number of

@@ -30,8 +30,8 @@ type forest struct {
 // grammar.
 type tree struct {
 	grammar.Derivation
-	bits []float64
-	ok   bool
+	coordinates []float64 // the derivation's own number, and its bits
+	ok          bool
 }
 
 // alternatives says where a symbol's bits are: one for each alternative, but for
@@ -148,6 +148,14 @@ func leading(symbols []string) (n int, rest string) {
 	return n, rest
 }
 
+// size is how many coordinates a derivation has beside its number.
+func (f *forest) size() int {
+	if f == nil {
+		return 0
+	}
+	return len(f.groups)
+}
+
 // axes compare the groups' bits: half of what can differ makes strangers.
 func (f *forest) axes() []axis {
 	var out []axis
@@ -171,14 +179,15 @@ func (f *forest) read(v space.Value) tree {
 }
 
 func (f *forest) keep(v space.Value, d grammar.Derivation, ok bool) tree {
-	t := tree{Derivation: d, bits: make([]float64, len(f.groups)), ok: ok}
+	t := tree{Derivation: d, coordinates: []float64{choice(f.parameter, v)}, ok: ok}
 	sets := make([]uint64, len(f.groups))
 	f.walk(d, sets)
-	for i, s := range sets {
-		t.bits[i] = float64(s)
+	for _, s := range sets {
 		if !ok {
-			t.bits[i] = absent
+			t.coordinates = append(t.coordinates, absent)
+			continue
 		}
+		t.coordinates = append(t.coordinates, float64(s))
 	}
 	if len(f.known) == remembered {
 		clear(f.known)
@@ -187,18 +196,26 @@ func (f *forest) keep(v space.Value, d grammar.Derivation, ok bool) tree {
 	return t
 }
 
+// draw draws a derivation as the parameter does.
+func (f *forest) draw(rng *rand.Rand, prior bool) space.Value {
+	return f.added(f.parameter.Grammar.Sample(rng, prior))
+}
+
+func (f *forest) added(d grammar.Derivation) space.Value {
+	v := space.Text(d.String())
+	if _, ok := f.known[v]; !ok {
+		f.keep(v, d, true)
+	}
+	return v
+}
+
 // mutate changes subtrees of a derivation.
 func (f *forest) mutate(v space.Value, rng *rand.Rand) space.Value {
 	t := f.read(v)
 	if !t.ok {
 		return v
 	}
-	d := f.parameter.Grammar.Mutate(rng, t.Derivation)
-	out := space.Text(d.String())
-	if _, ok := f.known[out]; !ok {
-		f.keep(out, d, true)
-	}
-	return out
+	return f.added(f.parameter.Grammar.Mutate(rng, t.Derivation))
 }
 
 func (f *forest) walk(d grammar.Derivation, sets []uint64) {

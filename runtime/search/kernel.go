@@ -51,16 +51,18 @@ func (e encoder) encode(c space.Configuration, fidelity float64) coordinates {
 	x := make(coordinates, 0, len(e.axes))
 	for _, p := range e.parameters {
 		v, ok := c[p.Name]
-		switch {
+		switch f := e.trees[p.Name]; {
 		case !ok:
 			x = append(x, absent)
+			for range f.size() {
+				x = append(x, absent)
+			}
+		case f != nil:
+			x = append(x, f.read(v).coordinates...)
 		case p.Kind == space.Float || p.Kind == space.Int:
 			x = append(x, p.Place(v))
 		default:
 			x = append(x, choice(p, v))
-		}
-		if f := e.trees[p.Name]; f != nil {
-			x = append(x, f.read(v).bits...)
 		}
 	}
 	return append(x, fidelity)

@@ -78,8 +78,14 @@ type memory struct {
 	scales  []bool           // by objective: its logarithms were fitted
 	kernels map[int][]kernel // by length of the prefix
 	latest  *surrogate
-	of      []kernel          // the latest surrogate's
-	names   map[string]string // of configurations' coordinates, by key
+	of      []kernel           // the latest surrogate's
+	places  map[string]located // of configurations, by key
+}
+
+// located is a configuration's place at the top rung.
+type located struct {
+	coordinates
+	name string
 }
 
 // surrogate is the latest one where it has the same kernels, else a new one.

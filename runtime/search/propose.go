@@ -119,10 +119,18 @@ func (m bayes) sample(rng *rand.Rand, prior bool) space.Configuration {
 	out := make(space.Configuration, len(m.sorted))
 	for _, p := range m.sorted {
 		if m.study.Space.Active(p, out) {
-			out[p.Name] = p.Draw(rng, prior)
+			out[p.Name] = m.drawn(p, rng, prior)
 		}
 	}
 	return out
+}
+
+// drawn draws a value.
+func (m bayes) drawn(p space.Parameter, rng *rand.Rand, prior bool) space.Value {
+	if f := m.encode.trees[p.Name]; f != nil {
+		return f.draw(rng, prior)
+	}
+	return p.Draw(rng, prior)
 }
 
 // mutate changes one parameter at least, and each other with a chance that
@@ -141,7 +149,7 @@ func (m bayes) mutate(c space.Configuration, size float64, rng *rand.Rand) space
 		}
 		v, had := c[p.Name]
 		if changed := i == forced || rng.Float64() < chance; !had {
-			v = p.Draw(rng, m.study.Optimizer.Prior)
+			v = m.drawn(p, rng, m.study.Optimizer.Prior)
 		} else if changed {
 			v = m.change(p, v, size, rng)
 		}

@@ -35,7 +35,7 @@ func (m bayes) look(s *state) (view, bool) {
 	v.surrogate = m.surrogate(m.kernels(ended, v.logarithmic))
 	v.surrogate.condition(points, values)
 	for _, t := range s.open {
-		v.surrogate.believe(m.encode.encode(t.Configuration, m.place(t.Rung)))
+		v.surrogate.believe(m.at(t, m.place(t.Rung)))
 	}
 	m.aim(&v, s, ended)
 	return v, true
@@ -54,7 +54,7 @@ func (m bayes) place(rung int) float64 {
 func (m bayes) table(shown []Observation, logarithmic []bool) (points []coordinates, values [][]float64) {
 	values = make([][]float64, len(logarithmic))
 	for _, o := range shown {
-		points = append(points, m.encode.encode(o.Configuration, m.place(o.Rung)))
+		points = append(points, m.at(o.Trial, m.place(o.Rung)))
 		for j, logs := range logarithmic {
 			y := o.Objectives[j]
 			if logs {
@@ -100,12 +100,12 @@ func (m bayes) aim(v *view, s *state, ended []Observation) {
 		if o.Rung == m.top() {
 			tops = append(tops, pair(o.Objectives))
 		} else if i <= s.ledger.First() {
-			spread = append(spread, pair(v.means(m.encode.encode(o.Configuration, 1))))
+			spread = append(spread, pair(v.means(m.at(o.Trial, 1))))
 		}
 	}
 	for _, t := range s.open {
 		if t.Rung == m.top() {
-			tops = append(tops, pair(v.means(m.encode.encode(t.Configuration, 1))))
+			tops = append(tops, pair(v.means(m.at(t, 1))))
 		}
 	}
 	if len(v.logarithmic) == 1 {
