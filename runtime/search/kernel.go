@@ -47,6 +47,13 @@ func newEncoder(s space.Space) encoder {
 	return e
 }
 
+// strangers makes all derivations strangers, but for equal ones.
+func (e encoder) strangers() {
+	for d := range e.axes {
+		e.axes[d].likes = nil
+	}
+}
+
 func (e encoder) encode(c space.Configuration, fidelity float64) coordinates {
 	x := make(coordinates, 0, len(e.axes))
 	for _, p := range e.parameters {

@@ -114,7 +114,7 @@ func (m bayes) fitUpTo(ended []Observation, logarithmic []bool, n int) []kernel 
 	var before, out []kernel
 	if n == 6 || len(ended) < 6 {
 		for range logarithmic {
-			before = append(before, m.encode.initialKernel())
+			before = append(before, m.initialKernel())
 		}
 	} else {
 		last := 6
@@ -123,15 +123,27 @@ func (m bayes) fitUpTo(ended []Observation, logarithmic []bool, n int) []kernel 
 		}
 		before = m.fitUpTo(ended, logarithmic, last)
 	}
-	if len(ended) < n {
+	if len(ended) < n || m.lacks[Fitting] {
 		return before
 	}
 	points, values := m.table(m.chosen(ended[:n], fitted), logarithmic)
 	for j, k := range before {
-		out = append(out, m.encode.fit(k, points, values[j]))
+		out = append(out, m.encode.fit(k, m.initialKernel(), points, values[j]))
 	}
 	m.memory.kernels[n] = out
 	return out
+}
+
+// initialKernel is what a kernel is before anything is known.
+func (m bayes) initialKernel() kernel {
+	k := m.encode.initialKernel()
+	if m.lacks[Pairs] {
+		k.pairs = 0
+	}
+	if m.lacks[Product] {
+		k.product = 0
+	}
+	return k
 }
 
 // recall forgets what was fitted on other observations than these, or on other

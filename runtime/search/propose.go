@@ -24,7 +24,7 @@ func (m bayes) fresh(s *state, rng *rand.Rand) (keyed, bool) {
 	for try := range redraws {
 		prior := m.study.Optimizer.Prior && try < redraws/2 && rng.Float64() < 0.75
 		c, err := withKey(m.study.Space.Sample(rng, prior))
-		if _, seen := s.number[c.key]; err == nil && !seen {
+		if _, seen := s.highest[m.encode.encode(c.Configuration, 1).name()]; err == nil && !seen {
 			return c, true
 		}
 	}
@@ -52,15 +52,20 @@ type candidate struct {
 // same: a cheap look at what seems best.
 func (m bayes) choose(s *state, rung int, rng *rand.Rand) (keyed, bool) {
 	view, ok := m.look(s)
-	if !ok {
+	if !ok || m.lacks[Surrogate] {
 		return m.fresh(s, rng)
 	}
 	pool := &candidates{bayes: m, state: s, view: view, rung: rung, seen: map[string]bool{}}
-	pool.climbers()
+	if !m.lacks[Promotion] {
+		pool.climbers()
+	}
 	for range drawn {
 		pool.add(m.draw(view, rng))
 	}
 	for _, size := range []float64{0.1, 0.05} {
+		if m.lacks[Refinement] {
+			break
+		}
 		best := pool.best(refiners)
 		for range refined / 2 {
 			if len(best) > 0 {
@@ -83,7 +88,10 @@ func (p *candidates) add(c space.Configuration) {
 		return
 	}
 	p.seen[name] = true
-	price := p.state.ledger.Price(p.rung, known && h.Rung == p.rung-1)
+	price := 1
+	if !p.lacks[Price] {
+		price = p.state.ledger.Price(p.rung, known && h.below(p.rung))
+	}
 	p.list = append(p.list, candidate{c, p.view.gain(x) / float64(price)})
 }
 
@@ -108,7 +116,7 @@ func (m bayes) draw(v view, rng *rand.Rand) space.Configuration {
 	switch u := rng.Float64(); {
 	case u < fromPrior && m.study.Optimizer.Prior:
 		return m.sample(rng, true)
-	case u < fromPrior+uniform || len(v.front) == 0:
+	case u < fromPrior+uniform || len(v.front) == 0 || m.lacks[Mutation]:
 		return m.sample(rng, false)
 	}
 	return m.mutate(v.front[rng.IntN(len(v.front))], 0.2, rng)

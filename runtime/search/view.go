@@ -35,6 +35,9 @@ func (m bayes) look(s *state) (view, bool) {
 	v.surrogate = m.surrogate(m.kernels(ended, v.logarithmic))
 	v.surrogate.condition(points, values)
 	for _, t := range s.open {
+		if m.lacks[Belief] {
+			break
+		}
 		v.surrogate.believe(m.at(t, m.place(t.Rung)))
 	}
 	m.aim(&v, s, ended)
