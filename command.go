@@ -64,11 +64,11 @@ defaults. The same command run again continues where it was.`,
 	}
 	f.bind(root)
 	root.AddCommand(f.runCommand())
-	root.AddCommand(initCommand(), f.vetCommand(), fmtCommand(), f.planCommand(), f.diffCommand(), f.lockCommand())
+	root.AddCommand(initCommand(), f.vetCommand(), fmtCommand(), f.planCommand(), f.spaceCommand(), f.diffCommand(), f.lockCommand())
 	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand(), f.explainCommand(), f.unlockCommand(), f.reportCommand())
 	root.AddCommand(f.nnunetCommand())
 	root.AddCommand(f.exportCommand(), f.importCommand())
-	root.AddCommand(f.doctorCommand(), benchCommand(), versionCommand(), manCommand(), workerCommand())
+	root.AddCommand(f.doctorCommand(), benchCommand(), versionCommand(), manCommand(), workerCommand(), devicesCommand())
 	return root
 }
 
@@ -80,7 +80,9 @@ func (f *flags) bind(cmd *cobra.Command) {
 	p.StringVar(&f.options.DataDir, "data", os.Getenv("RUNSPEC_DATA"), "folder where data sets lie already (also RUNSPEC_DATA)")
 	p.StringVar(&f.options.CacheDir, "cache", os.Getenv("RUNSPEC_CACHE"), "folder of downloads and preprocessed cases (also RUNSPEC_CACHE)")
 	p.StringVar(&f.options.RunDir, "run-dir", "", "folder of the run (default runs/NAME)")
-	p.IntVar(&f.options.Workers, "workers", runtime.NumCPU(), "trainings at once")
+	p.IntVar(&f.options.Workers, "workers", 0, "trainings at once (default one for each processor, or for each device)")
+	p.Var((*engineFlag)(&f.options.Engine), "engine", "what trains: auto, cpu or xla (default the spec's)")
+	p.IntSliceVar(&f.options.Devices, "devices", nil, "numbers of the devices to train on, such as 0,1 (default all)")
 	p.IntVar(&f.options.Threads, "threads", runtime.NumCPU(), "processors in all; changes no result")
 	p.Var((*seconds)(&f.options.Limits.Timeout), "timeout", "time that one training may take, such as 2h (default the spec's)")
 	p.Var((*size)(&f.options.Limits.Memory), "memory", "memory that one training's process may hold, such as 12GiB (default the spec's)")
@@ -222,6 +224,22 @@ func (f *flags) mode() (progress.Mode, error) {
 func color(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))
 }
+
+// engineFlag is a flag for a plan's engine.
+type engineFlag plan.Engine
+
+func (e *engineFlag) Set(text string) error {
+	switch plan.Engine(text) {
+	case plan.Auto, plan.CPU, plan.XLA:
+		*e = engineFlag(text)
+		return nil
+	}
+	return fmt.Errorf("there is no engine %q; choose auto, cpu or xla", text)
+}
+
+func (e *engineFlag) String() string { return string(*e) }
+
+func (e *engineFlag) Type() string { return "engine" }
 
 // seconds is a flag for a duration, size one for an amount of memory; both
 // must be positive.

@@ -14,7 +14,7 @@ import (
 // groups lists the packages in the order in which they may import one another:
 // each only packages of earlier groups (and sub-packages of its own).
 var groups = [][]string{
-	{"runtime/process", "runtime/exchange/pickle", "runtime/engine/xla/pjrt"},
+	{"runtime/process", "runtime/exchange/pickle", "runtime/engine/xla/pjrt", "runtime/engine/xla/hlo"},
 	{"runtime/durable"},
 	{"runtime/lease"},
 	{"spec", "grammars", "compiler/diag", "runtime/pareto", "runtime/volume", "runtime/npy"},
@@ -23,18 +23,19 @@ var groups = [][]string{
 	{"compiler/unet"},
 	{"compiler/nnunet"},
 	{"compiler/plan"},
-	{"compiler", "runtime/search", "runtime/dataset", "runtime/evaluate"},
+	{"compiler", "compiler/survey", "runtime/search", "runtime/dataset", "runtime/evaluate"},
 	{"runtime/simulate"},
 	{"runtime/augment", "runtime/engine", "runtime/engine/cpu/kernel"},
 	{"runtime/engine/reference", "runtime/engine/cpu", "runtime/engine/xla", "runtime/predict"},
+	{"runtime/accelerator"},
 	{"runtime/train", "runtime/machine"},
 	{"runtime/exchange"},
 	{"runtime/journal"},
 	{"runtime/execute"},
 	{"runtime/analyze", "runtime/report", "runtime/progress", "runtime/provenance"},
 	{"runtime"},
-	{"runtime/inspect", "runtime/doctor"},
-	{"."},
+	{"runtime/inspect", "runtime/doctor", "runtime/engine/bench/hlo"},
+	{".", "runtime/engine/bench/gpu"},
 }
 
 // confined names the modules that only some packages may import.

@@ -41,7 +41,8 @@ func benchSearchCommand() *cobra.Command {
 a training, in the paper's spaces, or NAS-Bench-201 as a table. It prints the mean hypervolume of
 the trials at full fidelity at each budget with its standard error, the share of
 time in which workers were idle, and what other tools were recorded at, where
-their outcomes are at hand. Everything it prints is simulated.`,
+their outcomes are at hand, with z: how many standard errors of the difference
+the method's mean lies above theirs. Everything it prints is simulated.`,
 		Example: `  runspec bench search --benchmark formula-hpo --optimizer pareto_bayes
   runspec bench search --benchmark nb201 --optimizer random --seeds 20
   runspec bench search --optimizer hyperband --workers 8 --sigma 0.5
@@ -146,12 +147,12 @@ func writeBench(w io.Writer, o simulate.Outcome, recorded []simulate.Recorded) e
 	}
 	for _, r := range recorded {
 		fmt.Fprintf(t, "\nrecorded: %s (%d seeds)", r.Tool, r.Seeds)
-		for _, mean := range r.Means {
+		for k, mean := range r.Means {
 			if math.IsNaN(mean) {
 				fmt.Fprint(t, "\t–")
 				continue
 			}
-			fmt.Fprintf(t, "\t%.4f", mean)
+			fmt.Fprintf(t, "\t%.4f ± %.4f (z %+.1f)", mean, r.Errors[k], r.Z(k, o.Budgets[k]))
 		}
 	}
 	fmt.Fprintln(t)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	"runspec/runtime/accelerator"
 	"runspec/runtime/doctor"
 	"runspec/runtime/execute"
 	"runspec/runtime/machine"
@@ -30,6 +31,23 @@ func workerCommand() *cobra.Command {
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return execute.Work(cmd.Context(), args[0], cmd.OutOrStdout())
+		},
+	}
+}
+
+// devicesCommand is the other end of accelerator.Ask.
+func devicesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "devices PLUGIN",
+		Short:  "List the devices of an XLA plug-in",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			list, err := accelerator.List(args[0])
+			if err != nil {
+				return err
+			}
+			return accelerator.Write(cmd.OutOrStdout(), list)
 		},
 	}
 }
@@ -61,6 +79,7 @@ func (f *flags) doctorCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			places := doctor.Places{Runs: f.options.RunDir, Cache: f.options.CacheDir, Data: f.options.DataDir}
+			places.Probe = func(path string) ([]accelerator.Device, error) { return run.Probe(cmd.Context(), path) }
 			if places.Runs == "" {
 				places.Runs = runs
 			}

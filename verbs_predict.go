@@ -13,12 +13,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"runspec/compiler/nnunet"
+	"runspec/runtime/accelerator"
 	"runspec/runtime/dataset"
 	"runspec/runtime/evaluate"
 	"runspec/runtime/exchange"
 	"runspec/runtime/predict"
 	"runspec/runtime/train"
 	"runspec/runtime/volume"
+
+	run "runspec/runtime"
 )
 
 // prediction is what `nnunet predict` is asked for.
@@ -30,7 +33,7 @@ type prediction struct {
 	probabilities bool
 	resume        bool
 	post          string
-	threads       int
+	options       *run.Options
 }
 
 func (f *flags) predictCommand() *cobra.Command {
@@ -46,7 +49,7 @@ on, or CASE.nii.gz. The logits of a model's folds are averaged; of several model
   runspec nnunet predict --run runs/hippocampus-laptop --trial nnunet/Conv --input images --out predictions`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.threads = f.options.Threads
+			p.options = &f.options
 			return p.execute(cmd)
 		},
 	}
@@ -79,8 +82,12 @@ func (p *prediction) open(cmd *cobra.Command) (models []predict.Model, close fun
 	if err != nil {
 		return nil, close, err
 	}
+	at, err := p.place(cmd)
+	if err != nil {
+		return nil, close, err
+	}
 	for _, set := range sets {
-		m, done, err := train.NewModel(set, p.threads)
+		m, done, err := train.NewModel(set, at)
 		if err != nil {
 			close()
 			return nil, close, err
@@ -98,6 +105,19 @@ func (p *prediction) open(cmd *cobra.Command) (models []predict.Model, close fun
 		models = append(models, m)
 	}
 	return models, close, nil
+}
+
+// place is where the networks predict: on the first device, where there is one.
+func (p *prediction) place(cmd *cobra.Command) (train.Place, error) {
+	w := accelerator.Wish{Engine: p.options.Engine, Devices: p.options.Devices}
+	c, err := accelerator.Choose(w, func(path string) ([]accelerator.Device, error) { return run.Probe(cmd.Context(), path) })
+	at := train.Place{Threads: p.options.Threads}
+	if err != nil || len(c.Devices) == 0 {
+		return at, err
+	}
+	at.Device, at.Precision, at.Executables = &c.Devices[0], c.Precision, p.options.Executables()
+	fmt.Fprintf(cmd.ErrOrStderr(), "networks predict on %s, in %s\n", at.Device, at.Precision)
+	return at, nil
 }
 
 func sameLabel(a, b nnunet.Label) bool { return slices.Equal(a.Values, b.Values) }
@@ -349,7 +369,7 @@ func (j *judged) bind(cmd *cobra.Command) {
 // options say what is compared.
 func (j *judged) options(cmd *cobra.Command, threads int) (evaluate.FolderOptions, error) {
 	o := evaluate.FolderOptions{Ignore: j.ignore, Chill: j.chill, Workers: threads,
-		Warn: func(what string) { fmt.Fprintln(cmd.ErrOrStderr(), "warning:", what) }}
+		Warn: warner(cmd)}
 	if j.dataset != "" {
 		d, err := readAs(j.dataset, nnunet.ReadDataset)
 		o.Labels, o.Ending = d.Labels, d.FileEnding
@@ -371,7 +391,7 @@ func (j *judged) options(cmd *cobra.Command, threads int) (evaluate.FolderOption
 			}
 			l.Values = append(l.Values, v)
 		}
-		l.Name = strings.TrimSpace(text)
+		l.Name, l.Listed = strings.TrimSpace(text), len(l.Values) == 1
 		o.Labels = append(o.Labels, l)
 	}
 	return o, nil

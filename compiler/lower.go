@@ -29,6 +29,7 @@ func lower(s *source, sources Sources) (*plan.Plan, diag.Diagnostics) {
 	if p.Simulation = simulation(root); p.Simulation != nil {
 		l.sources = Sources{} // nobody reads the data
 	}
+	p.Engine = l.engine(root)
 	p.Datasets = l.datasets(root.field("datasets"))
 	p.Training = training(root.field("training"))
 	p.Fidelity = l.fidelity(root.field("fidelity"))
@@ -48,6 +49,17 @@ func lower(s *source, sources Sources) (*plan.Plan, diag.Diagnostics) {
 // add adds a diagnostic about n's value.
 func (l *lowering) add(n node, code diag.Code, summary, detail string, args ...any) {
 	l.found = append(l.found, n.s.diagnostic(n.at(), code, summary, fmt.Sprintf(detail, args...)))
+}
+
+// engine reads what trains. The processor computes in one precision only.
+func (l *lowering) engine(root node) plan.Engine {
+	name, _ := root.field("engine").text()
+	e, n := plan.Engine(name), root.field("training").field("precision")
+	if p, ok := n.text(); ok && p != "fp32" && e == plan.CPU {
+		l.add(n, diag.PrecisionWithoutDevice, "Precision without a device",
+			"engine is \"cpu\", which computes in fp32; training.precision is %q. Drop the precision, or let engine be \"auto\" or \"xla\".", p)
+	}
+	return e
 }
 
 // simulation is the black box of backend "simulate", else nil.
@@ -77,6 +89,7 @@ func training(n node) plan.Training {
 	t.ValidateWith, _ = n.field("validateWith").text()
 	t.Mirroring, _ = n.field("mirroring").truth()
 	t.Augmentation, _ = n.field("augmentation").text()
+	t.Precision, _ = n.field("precision").text()
 	h := n.field("hyperparameters")
 	t.Hyperparameters.Optimizer, _ = h.field("optimizer").text()
 	t.Hyperparameters.Momentum, _ = h.field("momentum").number()

@@ -6,21 +6,33 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"runspec/compiler/diag"
 	"runspec/compiler/grammar"
+	"runspec/compiler/plan"
 	"runspec/compiler/space"
 	"runspec/compiler/unet"
 	"runspec/grammars"
 )
 
-// typicalStages is the number of stages that a grammar is checked with, before
-// a data set's is known: that of eight of the Decathlon's ten.
-const typicalStages = 6
+// stagesOf are the numbers of stages that grammars are checked with, each once:
+// those of the data sets' networks, as far as they are known.
+func stagesOf(ds []plan.Dataset) []int {
+	var out []int
+	for _, d := range append(slices.Clone(ds), plan.Dataset{}) {
+		s, err := d.NetworkStages()
+		if err != nil || slices.Contains(out, s.Count) || d.Name == "" && len(out) > 0 {
+			continue // preparing the data tells the error
+		}
+		out = append(out, s.Count)
+	}
+	return out
+}
 
 // grammar gives a parameter its grammar, unbound, and tells what is wrong with
 // it in the grammar's own file; it is false where something is.
-func (l *lowering) grammar(n node, p *space.Parameter) bool {
+func (l *lowering) grammar(n node, p *space.Parameter, stages []int) bool {
 	name, _ := n.field("grammar").text()
 	t := &grammar.Template{File: "grammars/unet.hcl", HCL: string(grammars.UNet)}
 	if name != "unet" {
@@ -48,12 +60,14 @@ func (l *lowering) grammar(n node, p *space.Parameter) bool {
 		p.Prior = ""
 	}
 	p.Template = t
-	g, ds := t.Bind(grammar.Variables{space.Stages: typicalStages})
-	if len(ds) > 0 {
+	for _, count := range stages {
+		g, ds := t.Bind(grammar.Variables{space.Stages: count})
 		l.found = append(l.found, ds...)
-		return false
+		if len(ds) > 0 || !l.derives(n, *p, g) {
+			return false // with other stages the same would be told again
+		}
 	}
-	return l.derives(n, *p, g)
+	return true
 }
 
 // derives checks that a grammar's derivations are networks, by its default.

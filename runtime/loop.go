@@ -20,6 +20,7 @@ type ended struct {
 	job    train.Job
 	result train.Result
 	err    error
+	free   func() // gives the training's place back
 }
 
 // execute has everything trained that the plan wants and the journal lacks.
@@ -50,6 +51,7 @@ func (s *studies) execute(ctx context.Context, j *journal.Journal, o Options) er
 			}
 			select {
 			case e := <-results:
+				e.free()
 				delete(running, s.key(e.task))
 				if err := s.record(ctx, j, o, e); err != nil {
 					return err
@@ -89,6 +91,7 @@ func (s *studies) launch(ctx context.Context, j *journal.Journal, o Options, run
 		if err := s.append(j, s.startEvent(t)); err != nil {
 			return err
 		}
+		free := s.on.take(&job, o.Executables())
 		running[s.key(t)] = true
 		o.Progress.Start(job.Name, 0, job.Epochs)
 		group.Go(func() error {
@@ -96,7 +99,7 @@ func (s *studies) launch(ctx context.Context, j *journal.Journal, o Options, run
 				o.Progress.Epoch(job.Name, e.Epoch+1, job.Epochs, float64(e.TrainLoss), float64(e.EMA))
 				s.tellEpoch(o, t, e)
 			})
-			results <- ended{t, job, r, err}
+			results <- ended{t, job, r, err, free}
 			return nil
 		})
 	}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"runspec/compiler/plan"
+	"runspec/runtime/accelerator"
 	"runspec/runtime/dataset"
 	"runspec/runtime/report"
 )
@@ -19,7 +21,9 @@ func Lacking(ctx context.Context, p *plan.Plan, o Options) ([]string, error) {
 	o = o.withDefaults(p)
 	var out []string
 	if p.Requires.Accelerator == plan.GPU {
-		out = append(out, "It requires a GPU, and this program trains on processors only: run it where trainings reach a GPU.")
+		if why := o.lacksGPU(ctx, p); why != "" {
+			out = append(out, "It requires a GPU, and "+why+": run it where trainings reach one.")
+		}
 	}
 	if !p.Requires.Data {
 		return out, nil
@@ -38,6 +42,20 @@ func Lacking(ctx context.Context, p *plan.Plan, o Options) ([]string, error) {
 			strings.Join(absent, ", "), map[bool]string{true: "is", false: "are"}[len(absent) == 1]))
 	}
 	return out, nil
+}
+
+// lacksGPU says why trainings would not run on a GPU, or "".
+func (o Options) lacksGPU(ctx context.Context, p *plan.Plan) string {
+	c, err := accelerator.Choose(o.wish(p), func(path string) ([]accelerator.Device, error) { return o.probe()(ctx, path) })
+	switch {
+	case err != nil:
+		return err.Error()
+	case slices.ContainsFunc(c.Devices, accelerator.Device.GPU):
+		return ""
+	case c.Why != "":
+		return c.Why
+	}
+	return "this machine has none that trainings could use"
 }
 
 // RecordedDir is where results of a spec's run may be committed beside it: the

@@ -57,7 +57,7 @@ func (s shelf) trainer(next Trainer) Trainer {
 			s.progress.Note("%s: the cache's training can't be used: %v", job.Name, err)
 			os.RemoveAll(dir) // what stays is in the way of a better one
 		}
-		if r, err = next(ctx, job, tell); err != nil {
+		if r, err = next(ctx, job, tell); err != nil || !r.By(job.Code) {
 			return r, err
 		}
 		if err := store(dir, job, r); err != nil {

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 
 	"runspec/compiler/plan"
+	"runspec/runtime/accelerator"
 	"runspec/runtime/engine/cpu/kernel"
 	"runspec/runtime/execute"
 	"runspec/runtime/journal"
@@ -31,10 +32,14 @@ type Options struct {
 	SpecDir  string // what a folder source's path is relative to; default: the working directory
 	DataDir  string // where data sets lie already; default: downloaded to the cache
 	CacheDir string // downloads, phantoms, preprocessed cases; default: the user's cache folder
-	Workers  int    // trainings at once; default 1
+	Workers  int    // trainings at once; default one for each processor, or one for each device
 	Threads  int    // processors in all, shared by the workers; default 1. Changes no result.
 	Progress *progress.Progress
 	Train    Trainer // default: a process per job
+
+	Engine  plan.Engine                                                 // in the place of the plan's where it is not empty
+	Devices []int                                                       // indices of those to train on; none: all
+	Probe   func(context.Context, string) ([]accelerator.Device, error) // tells a plug-in's devices; default: this program's "devices" as a process
 
 	Limits plan.Limits // of one training, in the place of the plan's where they are not zero
 
@@ -95,6 +100,12 @@ func proceed(ctx context.Context, p *plan.Plan, o Options, check func() error) (
 	if p, err = claim(p, o, len(j.Events) == 0); err != nil {
 		return out, err
 	}
+	var on placement
+	if p.Simulation == nil {
+		if on, err = place(ctx, p, &o); err != nil {
+			return out, err
+		}
+	}
 	end := record(ctx, p, o, check)
 	defer func() { end(out, err) }()
 	if j.Torn > 0 {
@@ -112,7 +123,7 @@ func proceed(ctx context.Context, p *plan.Plan, o Options, check func() error) (
 		return out, err
 	}
 	s.told = func(e journal.Event) { tell(o, e) }
-	s.workers = o.Workers
+	s.workers, s.on = max(1, o.Workers), on
 	execute := s.execute
 	if p.Simulation != nil {
 		execute = s.simulate
@@ -140,7 +151,7 @@ func (o Options) withDefaults(p *plan.Plan) Options {
 			*dir = abs
 		}
 	}
-	o.Workers, o.Threads = max(1, o.Workers), max(1, o.Threads)
+	o.Threads = max(1, o.Threads)
 	if o.Progress == nil {
 		o.Progress = progress.New(progress.None, os.Stderr)
 	}

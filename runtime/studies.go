@@ -26,6 +26,7 @@ type studies struct {
 	done    map[string]journal.FoldResult // by task key
 	failed  map[string]string             // cause, by trial key
 	retries map[string]*retries           // by task key
+	on      placement                     // what trainings run on
 	workers int                           // trainings at once: how many trials a method without barriers is asked for
 }
 

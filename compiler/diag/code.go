@@ -88,6 +88,12 @@ const Invalid Code = "invalid"
 //	fidelity: {min: 100, max: 10}
 const MinAboveMax Code = "min-above-max"
 
+// PrecisionWithoutDevice is a precision that the processor does not compute in.
+//
+//	engine: "cpu"
+//	training: precision: "bf16"
+const PrecisionWithoutDevice Code = "precision-without-device"
+
 // DefaultOutside is a default outside its parameter's range or choices.
 //
 //	studies: a: {optimizer: spec.#Random & {trials: 3}, space: {
@@ -122,6 +128,14 @@ const UnknownHyperparameter Code = "unknown-hyperparameter"
 //		momentum: {kind: "float", low: 0.5, high: 1.5}
 //	}}
 const BadHyperparameter Code = "bad-hyperparameter"
+
+// Overruled is a parameter that another one overrules wherever both are active.
+//
+//	studies: a: {optimizer: spec.#Random & {trials: 3}, space: {
+//		architecture: {kind: "grammar", grammar: "unet"}
+//		encoder_type: {kind: "categorical", choices: ["ConvolutionalEncoder", "ResidualEncoderM"]}
+//	}}
+const Overruled Code = "overruled-hyperparameter"
 
 // PriorWithoutDefault is a prior with nothing to lie around.
 //

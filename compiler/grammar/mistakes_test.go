@@ -30,6 +30,7 @@ var mistakes = []struct {
 	{"no alternatives", body(`production "S" { alternatives = [] }`), []string{"empty-alternative 4"}},
 	{"weights", body("production \"S\" {\nalternatives = [\"a\", \"b\"]\nweights = [0.5, 0.6]\n}"), []string{"bad-weights 6"}},
 	{"too few weights", body("production \"S\" {\nalternatives = [\"a\", \"b\"]\nweights = [1]\n}"), []string{"bad-weights 6"}},
+	{"default without weight", body("production \"S\" {\nalternatives = [\"a\", \"b\"]\ndefault = \"b\"\nweights = [1, 0]\n}"), []string{"bad-weights 7"}},
 	{"weights and prior", body("production \"S\" {\nalternatives = [\"a\", \"b\"]\ndefault = \"a\"\nprior = \"low\"\nweights = [0.5, 0.5]\n}"), []string{"bad-weights 8"}},
 	{"default", body("production \"S\" {\nalternatives = [\"a\"]\ndefault = \"b\"\n}"), []string{"default-outside 6"}},
 	{"prior", body("production \"S\" {\nalternatives = [\"a\"]\nprior = \"low\"\n}"), []string{"prior-without-default 6"}},

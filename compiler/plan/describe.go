@@ -110,7 +110,7 @@ func (p *Plan) networks() ([]string, error) {
 	for _, d := range p.Datasets {
 		for _, planner := range p.Planners() {
 			if d.Fingerprint == nil {
-				rows = append(rows, cells(d.Name, d.Configuration, planner, unknown))
+				rows = append(rows, cells(d.Name, d.Configuration, planner, d.unread(planner)))
 				continue
 			}
 			_, c, err := p.Training.Settings(d.Description, *d.Fingerprint, planner, d.Configuration)
@@ -125,6 +125,16 @@ func (p *Plan) networks() ([]string, error) {
 		}
 	}
 	return rows, nil
+}
+
+// unread is what is known of the network of a data set that has not been read.
+// The published numbers of stages are those of nnU-Net's plain network.
+func (d Dataset) unread(planner nnunet.Planner) string {
+	stages, err := d.NetworkStages()
+	if err != nil || stages.Origin != Published || planner != nnunet.ConvPlanner {
+		return unknown
+	}
+	return cells(unknown, "", "", stages)
 }
 
 // network describes a configuration's network. Memory is what training holds

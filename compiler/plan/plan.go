@@ -26,6 +26,7 @@ type Plan struct {
 	Report     Report      `json:"report"`
 	Limits     Limits      `json:"limits,omitzero"`
 	Simulation *Simulation `json:"simulation,omitempty"` // nil: trials are trained
+	Engine     Engine      `json:"engine"`
 	Failures   Failures    `json:"failures,omitzero"`
 	Requires   Requires    `json:"requires,omitzero"`
 }
@@ -37,6 +38,16 @@ type Cost string
 const (
 	CostModel    Cost = "model"    // FLOPs × iterations: reproducible
 	CostMeasured Cost = "measured" // hours
+)
+
+// Engine says what trains.
+type Engine string
+
+// The engines.
+const (
+	Auto Engine = "auto" // a GPU where there is one, else the processor
+	CPU  Engine = "cpu"
+	XLA  Engine = "xla" // a device of an XLA plug-in
 )
 
 // Simulation is the black box that stands in the place of trainings.
@@ -100,6 +111,7 @@ type Training struct {
 	ValidateWith         string          `json:"validateWith"`         // "best" (the paper's choice) or "final"
 	Mirroring            bool            `json:"mirroring"`            // average over mirrored inputs when predicting
 	Augmentation         string          `json:"augmentation"`         // "v2", "v1" or "none"
+	Precision            string          `json:"precision,omitempty"`  // of activations: "fp32", "bf16", "fp16"; "": what the device does best
 	Hyperparameters      Hyperparameters `json:"hyperparameters"`      // nnU-Net's defaults
 }
 

@@ -84,6 +84,7 @@ var rules = map[string]rule{
 	"limits":   always(Cosmetic), // a training that ends well ends the same under any
 	"failures": always(Cosmetic),
 	"requires": always(Cosmetic),
+	"engine":   always(Cosmetic), // a training may go on where another engine left it
 }
 
 // ruleFor is the rule of a pattern, or of the nearest one above it.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"runspec/runtime/accelerator"
 	"runspec/runtime/engine/cpu/kernel"
 	"runspec/runtime/machine"
 )
@@ -49,13 +50,15 @@ type Report struct {
 type Places struct {
 	Runs, Cache string
 	Data        string // "": not given, so that data sets are downloaded
+
+	Probe func(path string) ([]accelerator.Device, error) // tells a plug-in's devices
 }
 
 // Examine looks at this machine.
 func Examine(p Places) Report {
 	r := Report{Version: Version, Program: machine.Program(), Machine: machine.Here()}
 	r.Findings = append(r.Findings, program(r.Program), processor(r.Machine), memory(r.Machine),
-		disk("runs", p.Runs, 5<<30), disk("cache", p.Cache, 10<<30), data(p.Data), files(), git(), accelerator())
+		disk("runs", p.Runs, 5<<30), disk("cache", p.Cache, 10<<30), data(p.Data), files(), git(), gpu(p.Probe))
 	return r
 }
 
@@ -195,14 +198,6 @@ func git() Finding {
 		return Finding{What: "git", Verdict: Good, Text: path}
 	}
 	return Finding{What: "git", Verdict: Note, Text: "not found; a run's provenance will lack the commit of its spec"}
-}
-
-func accelerator() Finding {
-	f := Finding{What: "accelerator", Verdict: Note, Text: "trainings run on the CPU; CUDA and PJRT plug-ins are not used"}
-	if _, err := os.Stat("/dev/nvidia0"); err == nil {
-		f.Text += ", though there is a GPU"
-	}
-	return f
 }
 
 // size prints bytes.

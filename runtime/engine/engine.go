@@ -59,6 +59,36 @@ type Optimizer struct {
 	Clip        float64 // bound on the global gradient norm, nnU-Net 12; 0: none
 }
 
+// Precision is the element type of activations and their gradients at rest.
+// Parameters, optimiser state, statistics and losses are float32 in all of them.
+type Precision string
+
+// The precisions. FP16 scales the loss, as PyTorch's GradScaler does: a step whose
+// gradients overflow is counted but changes nothing beside the scale, which is
+// halved.
+const (
+	FP32 Precision = "fp32"
+	BF16 Precision = "bf16"
+	FP16 Precision = "fp16"
+)
+
+// ScalerSlot is the slot of a State in which FP16 keeps its loss scale: two
+// tensors (1), ScalerScale and ScalerGrowth. Executors of other precisions take
+// a State with it and leave it out of theirs; without it the scale starts anew.
+const (
+	ScalerSlot   = "scaler"
+	ScalerScale  = "scale"
+	ScalerGrowth = "growth" // steps since the scale changed
+)
+
+// The scale's course, GradScaler's defaults.
+const (
+	ScalerStart    = 65536
+	ScalerBackoff  = 0.5
+	ScalerGrow     = 2
+	ScalerInterval = 2000 // steps without overflow until it grows
+)
+
 // Executor runs one compiled Program. It is not safe for concurrent use.
 type Executor interface {
 	// Step trains on one batch at the given learning rate and returns the loss
@@ -84,5 +114,5 @@ type State struct {
 	Steps      int                          // optimiser steps taken
 	Parameters map[string]Tensor            // PyTorch's names and layout
 	Buffers    map[string]Tensor            // running statistics of batch norm
-	Slots      map[string]map[string]Tensor // optimiser state: slot ("momentum", "m", "v", "vmax") → parameter → tensor
+	Slots      map[string]map[string]Tensor // optimiser state: slot ("momentum", "m", "v", "vmax") → parameter → tensor; and ScalerSlot
 }

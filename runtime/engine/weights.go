@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -105,6 +106,10 @@ func (n Norm) Buffers() [2]string {
 // Restore copies a state in. Without steps, buffers and slots may be missing:
 // they start anew then. On an error nothing has changed.
 func (w *Weights) Restore(s State) error {
+	if _, scaled := s.Slots[ScalerSlot]; scaled { // not the optimiser's
+		s.Slots = maps.Clone(s.Slots)
+		delete(s.Slots, ScalerSlot)
+	}
 	slots := s.Steps > 0 || len(s.Slots) > 0
 	buffers := s.Steps > 0 || len(s.Buffers) > 0
 	if err := w.check(s, slots, buffers); err != nil {

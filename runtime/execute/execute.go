@@ -137,6 +137,8 @@ func Do(ctx context.Context, job train.Job, tell func(train.Epoch)) (r train.Res
 		return r, nil
 	case errors.Is(err, train.ErrDiverged):
 		return train.Result{}, failed(ctx, NaN, job, err)
+	case errors.Is(err, train.ErrMemory):
+		return train.Result{}, failed(ctx, OOM, job, err)
 	}
 	return train.Result{}, failed(ctx, Crash, job, err)
 }

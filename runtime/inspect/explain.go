@@ -84,13 +84,13 @@ func (r *Run) explain(one *FoldKeys, t *trial, k plan.Fold, now *plan.Plan) erro
 		return err
 	}
 	one.Stored = old.Digest
-	e := t.event
+	stored, e := job, t.event
 	job, err = run.Planned(now, e.Dataset, e.Baseline, e.Study, e.Trial.ID, k, r.before(t))
 	if err != nil {
 		one.Why = err.Error()
 		return nil
 	}
-	key, err := job.Key()
+	key, err := job.On(stored).Key()
 	if err != nil {
 		return err
 	}

@@ -150,15 +150,24 @@ func (b Bench) outcome(curves [][]float64, plays []Play, took []time.Duration) O
 	}
 	o.Trials, o.AskSeconds = trials/n, seconds/max(trials, 1)
 	for k, epochs := range b.Budgets {
-		r := Reached{Epochs: epochs}
+		var values []float64
 		for _, c := range curves {
-			r.Mean += c[k] / n
+			values = append(values, c[k])
 		}
-		for _, c := range curves {
-			r.StandardError += square(c[k] - r.Mean)
-		}
-		r.StandardError = math.Sqrt(r.StandardError / max(1, n-1) / n)
-		o.Budgets = append(o.Budgets, r)
+		mean, fault := meanError(values)
+		o.Budgets = append(o.Budgets, Reached{Epochs: epochs, Mean: mean, StandardError: fault})
 	}
 	return o
+}
+
+// meanError is the mean of values with its standard error.
+func meanError(values []float64) (mean, fault float64) {
+	n := float64(len(values))
+	for _, v := range values {
+		mean += v / n
+	}
+	for _, v := range values {
+		fault += square(v - mean)
+	}
+	return mean, math.Sqrt(fault / max(1, n-1) / n)
 }

@@ -31,7 +31,8 @@ type Epoch struct {
 	ValidationLoss evaluate.Score   `json:"validationLoss"` // mean over validation iterations
 	Dice           []evaluate.Score `json:"dice"`           // pseudo-Dice per foreground class
 	EMA            evaluate.Score   `json:"ema"`
-	Seconds        float64          `json:"seconds"` // measured
+	Seconds        float64          `json:"seconds"`          // measured
+	Device         string           `json:"device,omitempty"` // that it was trained on, as Code names it; "": the processor
 }
 
 // Names of the checkpoints of a fold; nnU-Net's, with our file format.
@@ -45,6 +46,7 @@ type Checkpoint struct {
 	State    engine.State
 	Progress Progress
 	Training string // the identity of the job that it is of
+	Kernels  string // instructions that the processor's epochs were computed by
 }
 
 // encode writes parameters under PyTorch's names, buffers under "buffer/…",
@@ -67,7 +69,7 @@ func (c Checkpoint) encode() ([]byte, error) {
 		return nil, err
 	}
 	return EncodeTensors(tensors, map[string]string{
-		"format": "runspec/checkpoint/v1", "steps": strconv.Itoa(c.State.Steps), "progress": string(text), "training": c.Training,
+		"format": "runspec/checkpoint/v1", "steps": strconv.Itoa(c.State.Steps), "progress": string(text), "training": c.Training, "kernels": c.Kernels,
 	})
 }
 
@@ -112,5 +114,5 @@ func ReadCheckpoint(path string) (Checkpoint, error) {
 			s.Parameters[name] = t
 		}
 	}
-	return Checkpoint{s, p, metadata["training"]}, nil
+	return Checkpoint{s, p, metadata["training"], metadata["kernels"]}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
 	"runspec/compiler/unet"
+	"runspec/runtime/accelerator"
 	"runspec/runtime/durable"
 	"runspec/runtime/evaluate"
 )
@@ -28,14 +29,16 @@ type Job struct {
 	Parent        string               `json:"parent,omitempty"` // the same fold's directory at the rung below
 	Description   nnunet.Dataset       `json:"description"`
 	Settings      nnunet.Settings      `json:"settings"`
-	Configuration nnunet.Configuration `json:"configuration"` // batch and features as trained
-	Training      plan.Training        `json:"training"`      // hyperparameters as trained
-	Epochs        int                  `json:"epochs"`        // in all, those of the parent included
-	Horizon       int                  `json:"horizon"`       // length of the learning-rate schedule, epochs
-	Seed          uint64               `json:"seed"`          // of initialisation and batches; the same at every rung
-	Threads       int                  `json:"threads"`       // changes no result
-	Digest        string               `json:"digest"`        // of the data set's files; "": not known
-	Code          Code                 `json:"code"`          // that the result is to be computed by
+	Configuration nnunet.Configuration `json:"configuration"`         // batch and features as trained
+	Training      plan.Training        `json:"training"`              // hyperparameters as trained
+	Epochs        int                  `json:"epochs"`                // in all, those of the parent included
+	Horizon       int                  `json:"horizon"`               // length of the learning-rate schedule, epochs
+	Seed          uint64               `json:"seed"`                  // of initialisation and batches; the same at every rung
+	Threads       int                  `json:"threads"`               // changes no result
+	Device        *accelerator.Device  `json:"device,omitempty"`      // nil: the processor
+	Executables   string               `json:"executables,omitempty"` // folder of the device's compiled programs
+	Digest        string               `json:"digest"`                // of the data set's files; "": not known
+	Code          Code                 `json:"code"`                  // that the result is to be computed by
 }
 
 // JobVersion is the format of a Job.
@@ -58,6 +61,12 @@ type Result struct {
 	Curve          []Epoch          `json:"curve"`
 	Checkpoint     string           `json:"checkpoint"`
 	Summary        string           `json:"summary"` // nnU-Net's summary.json
+}
+
+// By says whether all of the training was done by a code's device, and none on
+// another before it was taken up again.
+func (r Result) By(c Code) bool {
+	return !slices.ContainsFunc(r.Curve, func(e Epoch) bool { return e.Device != c.Device })
 }
 
 // CaseScore is the Dice of one case by label, missing where a label occurs

@@ -9,6 +9,8 @@ import (
 	"github.com/gowebpki/jcs"
 
 	"runspec/compiler/plan"
+	"runspec/runtime/accelerator"
+	"runspec/runtime/engine"
 	"runspec/runtime/engine/cpu/kernel"
 )
 
@@ -19,11 +21,17 @@ const Revision = "1"
 // Code is what a training's numbers owe to the program.
 type Code struct {
 	Revision     string `json:"revision"`
-	Instructions string `json:"instructions"` // of the kernels: another set rounds otherwise
+	Instructions string `json:"instructions"`     // of the kernels: another set rounds otherwise
+	Device       string `json:"device,omitempty"` // in the processor's place, and its precision: "cuda NVIDIA H200 bf16"
 }
 
-// ThisCode is the code of this process.
-func ThisCode() Code { return Code{Revision, kernel.ISA()} }
+// ThisCode is the code of a training on the processor, in this process.
+func ThisCode() Code { return Code{Revision: Revision, Instructions: kernel.ISA()} }
+
+// CodeOn is the code of a training on a device.
+func CodeOn(d accelerator.Device, p engine.Precision) Code {
+	return Code{Revision: Revision, Instructions: kernel.ISA(), Device: fmt.Sprintf("%s %s %s", d.Platform, d.Kind, p)}
+}
 
 // Part is one thing that a job's result follows from.
 type Part struct {

@@ -6,14 +6,12 @@ import (
 	"runspec/compiler/nnunet"
 	"runspec/compiler/unet"
 	"runspec/runtime/engine"
-	"runspec/runtime/engine/cpu"
 )
 
 // NewPredictor makes a configuration's network with trained parameters, ready
 // to predict: an executor whose Predict answers patches of the configuration's
-// size. Only parameters and buffers of the state count. Threads change no
-// result; 0 means all there are.
-func NewPredictor(c nnunet.Configuration, s engine.State, threads int) (engine.Executor, error) {
+// size. Only parameters and buffers of the state count.
+func NewPredictor(c nnunet.Configuration, s engine.State, at Place) (engine.Executor, error) {
 	n, err := unet.Build(c.Architecture)
 	if err != nil {
 		return nil, fmt.Errorf("network of %s: %w", c.Name, err)
@@ -27,7 +25,7 @@ func NewPredictor(c nnunet.Configuration, s engine.State, threads int) (engine.E
 	if err != nil {
 		return nil, fmt.Errorf("network of %s: %w", c.Name, err)
 	}
-	e, err := cpu.New(p, cpu.Options{Threads: threads})
+	e, err := newExecutor(p, at)
 	if err != nil {
 		return nil, err
 	}

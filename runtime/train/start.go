@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"runspec/compiler/plan"
 	"runspec/runtime/evaluate"
@@ -12,8 +13,11 @@ import (
 
 // Identity names what a job trains, whatever its length and wherever it runs:
 // two jobs of the same identity pass through the same states. A checkpoint
-// bears it, so that one of another training is never taken over.
+// bears it, so that one of another training is never taken over. What computes it
+// is not part of it: a training that began on the processor may go on on a GPU.
 func (j Job) Identity() string {
+	j.Device, j.Executables, j.Code.Instructions, j.Code.Device = nil, "", "", ""
+	j.Training.Precision = ""
 	j.Name, j.Data, j.Cache, j.Directory, j.Parent = "", "", "", "", ""
 	j.Epochs, j.Threads = 0, 0
 	j.Training.ValidateWith, j.Training.Mirroring = "", false // after the training
@@ -71,7 +75,19 @@ func (t *trainer) read(path string) (Checkpoint, bool, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return c, false, nil
 	}
-	return c, err == nil && c.Training == t.identity, err
+	return c, err == nil && c.Training == t.identity && c.followedBy(t.job.Code), err
+}
+
+// followedBy says whether a training may go on from the checkpoint under a code.
+// On processors it must have the same bits as one that was never interrupted;
+// one that a device has a part in makes no such promise.
+func (c Checkpoint) followedBy(code Code) bool {
+	return code.Device != "" || c.Kernels == code.Instructions || c.Progress.onDevice()
+}
+
+// onDevice says whether a device has trained some of the epochs.
+func (p Progress) onDevice() bool {
+	return slices.ContainsFunc(p.Curve, func(e Epoch) bool { return e.Device != "" })
 }
 
 // inherit goes on from the rung below: its best checkpoint stays the best

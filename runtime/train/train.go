@@ -19,7 +19,6 @@ import (
 	"runspec/runtime/dataset"
 	"runspec/runtime/durable"
 	"runspec/runtime/engine"
-	"runspec/runtime/engine/cpu"
 	"runspec/runtime/evaluate"
 )
 
@@ -50,7 +49,8 @@ type trainer struct {
 // Run trains until the job's epochs are done, then validates. A training that
 // was interrupted goes on from its last checkpoint; one with a parent starts
 // from the parent's. Tell, which may be nil, hears of each epoch.
-func Run(ctx context.Context, job Job, data Data, tell func(Epoch)) (Result, error) {
+func Run(ctx context.Context, job Job, data Data, tell func(Epoch)) (r Result, err error) {
+	defer func() { err = memory(err) }()
 	if err := os.MkdirAll(job.Directory, 0o755); err != nil {
 		return Result{}, err
 	}
@@ -90,13 +90,13 @@ func newTrainer(job Job, data Data) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.executor, err = cpu.New(program, cpu.Options{Threads: job.Threads})
+	t.executor, err = newExecutor(program, job.place())
 	return t, err
 }
 
-// regions are the labels of each of a data set's outputs, or nil where its outputs
+// Regions are the labels of each of a data set's outputs, or nil where its outputs
 // are exclusive classes.
-func regions(d nnunet.Dataset) (out [][]int16) {
+func Regions(d nnunet.Dataset) (out [][]int16) {
 	if !d.HasRegions() {
 		return nil
 	}
@@ -120,7 +120,7 @@ func (t *trainer) graphOptions() GraphOptions {
 			Kind:      engine.LossKind(h.LossFunction),
 			BatchDice: c.BatchDice,
 			Ignore:    int16(t.job.Description.Ignore),
-			Regions:   regions(t.job.Description),
+			Regions:   Regions(t.job.Description),
 			Weights:   t.network.DeepSupervisionWeights(),
 		},
 		Optimizer: engine.Optimizer{
@@ -179,7 +179,7 @@ func mix(seed, stream uint64) uint64 {
 // the checkpoints.
 func (t *trainer) epoch(ctx context.Context, tell func(Epoch)) error {
 	began := time.Now()
-	e := Epoch{Epoch: t.progress.Epochs}
+	e := Epoch{Epoch: t.progress.Epochs, Device: t.job.Code.Device}
 	var err error
 	h := t.job.Training.Hyperparameters
 	if e.Rate, err = Rate(h.LRScheduler, h.InitialLR, e.Epoch, t.job.Horizon); err != nil {
@@ -223,7 +223,7 @@ func diverged(err error) error {
 // pseudo-Dice over all their voxels.
 func (t *trainer) monitor(ctx context.Context, e *Epoch) error {
 	n, sum := t.job.Training.ValidationIterations, 0.0
-	o := newOverlap(t.network.Architecture.Classes, t.job.Description.Ignore, regions(t.job.Description))
+	o := newOverlap(t.network.Architecture.Classes, t.job.Description.Ignore, Regions(t.job.Description))
 	err := t.each(ctx, t.validation, e.Epoch*n, n, func(b engine.Batch) error {
 		loss, logits, err := t.executor.Evaluate(b)
 		if err != nil {
@@ -311,7 +311,7 @@ func (t *trainer) keep(e Epoch) error {
 	if better {
 		paths = []string{filepath.Join(t.job.Directory, bestCheckpoint), paths[0]}
 	}
-	if err := (Checkpoint{t.executor.State(), p, t.identity}).Write(paths...); err != nil {
+	if err := (Checkpoint{t.executor.State(), p, t.identity, t.job.Code.Instructions}).Write(paths...); err != nil {
 		return err
 	}
 	t.progress = p

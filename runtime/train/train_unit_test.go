@@ -157,11 +157,11 @@ func TestCheckpoint(t *testing.T) {
 	}
 	p := Progress{Epochs: 3, EMA: 0.25, Best: 0.5, BestEpoch: 2, BestLoss: evaluate.Missing(), Curve: []Epoch{{Epoch: 0, Dice: []evaluate.Score{evaluate.Missing(), 0.1}}}}
 	path := filepath.Join(t.TempDir(), "checkpoint")
-	if err := (Checkpoint{s, p, "me"}).Write(path); err != nil {
+	if err := (Checkpoint{State: s, Progress: p, Training: "me", Kernels: "slide rule"}).Write(path); err != nil {
 		t.Fatal(err)
 	}
 	got, err := ReadCheckpoint(path)
-	if err != nil || !cmp.Equal(s, got.State) || got.Training != "me" {
+	if err != nil || !cmp.Equal(s, got.State) || got.Training != "me" || got.Kernels != "slide rule" {
 		t.Errorf("%v; %q; %s", err, got.Training, cmp.Diff(s, got.State))
 	}
 	nan := cmp.Comparer(func(a, b evaluate.Score) bool { return a == b || !a.Known() && !b.Known() })

@@ -91,6 +91,11 @@ func (l *lowering) convolution(n engine.Node, in []value) (value, bool) {
 	case engine.ConvolutionWeight:
 		return e.convert(e.weightGradient(in[0], in[1], op.Stride, op.Pad, op.Kernel), f32), true
 	case engine.BiasGradient:
+		if _, ok := l.graph.Nodes[n.In[0]].Op.(engine.NormaliseInput); ok {
+			// The norm behind takes the mean out, and with it all that a bias
+			// does: other executors sum voxels to rounding noise here.
+			return e.constant(0, f32, n.Shape), true
+		}
 		return e.sum(e.convert(in[0], f32), 0, 1, 2, 3), true
 	case engine.Transposed:
 		size := [3]int(n.Shape[1:4])
@@ -101,6 +106,21 @@ func (l *lowering) convolution(n engine.Node, in []value) (value, bool) {
 		return e.convert(e.weightGradient(in[1], in[0], op.Kernel, [3]int{}, op.Kernel), f32), true
 	}
 	return value{}, false
+}
+
+// sliced is a slice of the channels of a convolution's gradient by its input: the
+// gradient by those channels alone, from their part of the weights. The whole
+// one, which nothing needs then, would be written once and read again for each
+// slice; the convolution behind a concatenation has two.
+func (l *lowering) sliced(op engine.Slice, node int) (value, bool) {
+	whole := l.graph.Nodes[node]
+	c, ok := whole.Op.(engine.ConvolutionInput)
+	if !ok {
+		return value{}, false
+	}
+	e, dy := l.emitter, l.values[whole.In[0]]
+	w := e.slice(l.weight(l.values[whole.In[1]]), 4, op.Offset, op.Offset+op.Channels)
+	return e.inputGradient(dy, w, c.Stride, c.Pad, c.Size), true
 }
 
 // stride of a transposed convolution is its kernel.

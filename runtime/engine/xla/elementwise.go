@@ -22,6 +22,9 @@ func (l *lowering) elementwise(n engine.Node, in []value) (value, bool) {
 	case engine.Concat:
 		return e.join(4, in[0], in[1]), true
 	case engine.Slice:
+		if dx, ok := l.sliced(op, n.In[0]); ok {
+			return dx, true
+		}
 		return e.slice(in[0], 4, op.Offset, op.Offset+op.Channels), true
 	case engine.AveragePool:
 		return l.pool(in[0], op.Window), true

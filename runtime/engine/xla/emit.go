@@ -15,6 +15,7 @@ type kind string
 const (
 	f32     kind = "f32"
 	bf16    kind = "bf16"
+	f16     kind = "f16"
 	i32     kind = "i32"
 	boolean kind = "i1"
 )
@@ -67,6 +68,23 @@ func (e *emitter) sub(a, b value) value { return e.binary("subtract", a, b) }
 func (e *emitter) mul(a, b value) value { return e.binary("multiply", a, b) }
 func (e *emitter) div(a, b value) value { return e.binary("divide", a, b) }
 
+// barriers are values that XLA takes for others than these: what is computed
+// from the ones is not kept in memory for what is computed from the others.
+func (e *emitter) barriers(values ...value) []value {
+	var names, types []string
+	for _, v := range values {
+		names, types = append(names, v.name), append(types, v.typ())
+	}
+	all := fmt.Sprintf("%%v%d", e.next)
+	e.next++
+	fmt.Fprintf(&e.text, "    %s:%d = stablehlo.optimization_barrier %s : %s\n", all, len(values), strings.Join(names, ", "), strings.Join(types, ", "))
+	out := append([]value{}, values...)
+	for i := range out {
+		out[i].name = fmt.Sprintf("%s#%d", all, i)
+	}
+	return out
+}
+
 // constant is a tensor of one number.
 func (e *emitter) constant(x float64, k kind, shape []int) value {
 	text := strconv.FormatFloat(x, 'e', 17, 64)
@@ -109,6 +127,30 @@ func (e *emitter) reduce(op string, a value, init float64, axes ...int) value {
 	start := e.constant(init, a.kind, nil)
 	return e.emit(a.kind, shape, "stablehlo.reduce(%s init: %s) applies stablehlo.%s across dimensions = %s : (%s, %s) -> %s",
 		a.name, start.name, op, list(axes), a.typ(), start.typ(), tensor(a.kind, shape))
+}
+
+// sums folds the same axes of two values of one shape in one pass.
+func (e *emitter) sums(a, b value, axes ...int) (value, value) {
+	var shape []int
+	for i, n := range a.shape {
+		if !contains(axes, i) {
+			shape = append(shape, n)
+		}
+	}
+	zero, one := e.constant(0, a.kind, nil), tensor(a.kind, nil)
+	all := fmt.Sprintf("%%v%d", e.next)
+	e.next++
+	fmt.Fprintf(&e.text, `    %s:2 = stablehlo.reduce(%s init: %s), (%s init: %s) across dimensions = %s : (%s, %s, %s, %s) -> (%s, %s)
+     reducer(%%a: %s, %%b: %s) (%%c: %s, %%d: %s) {
+      %%e = stablehlo.add %%a, %%b : %s
+      %%f = stablehlo.add %%c, %%d : %s
+      stablehlo.return %%e, %%f : %s, %s
+    }
+`, all, a.name, zero.name, b.name, zero.name, list(axes), a.typ(), b.typ(), one, one, tensor(a.kind, shape), tensor(a.kind, shape),
+		one, one, one, one, one, one, one, one)
+	first := value{name: all + "#0", shape: shape, kind: a.kind}
+	second := value{name: all + "#1", shape: shape, kind: a.kind}
+	return first, second
 }
 
 func (e *emitter) sum(a value, axes ...int) value { return e.reduce("add", a, 0, axes...) }

@@ -59,5 +59,5 @@ func (e *Executor) compileLogits(g engine.Graph) (*pjrt.Executable, error) {
 	for _, node := range g.Logits {
 		out = append(out, l.convert(l.values[node], f32))
 	}
-	return e.client.Compile(l.module("logits", out...), flags(e.client)...)
+	return e.compiler.compile(l.module("logits", out...))
 }

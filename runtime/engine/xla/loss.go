@@ -14,17 +14,19 @@ func (l *lowering) loss(n engine.Node, in []value) (value, bool) {
 	case engine.LossValue:
 		return l.lossValue(op.Objective, in[0].shape, in[2]), true
 	case engine.LossGradient:
-		return e.convert(l.lossGradient(op.Objective, e.convert(in[0], f32), in[1], in[2], in[3]), l.activations), true
+		logits := e.convert(e.barriers(in[0])[0], f32) // or the softmax of the statistics is kept
+		dy := e.convert(l.lossGradient(op.Objective, logits, in[1], in[2], l.upscaled(in[3])), l.activations)
+		return e.barriers(dy)[0], true // or the bias's gradient keeps it in float32
 	}
 	return value{}, false
 }
 
 // voxelwise is what a loss needs to know of every voxel.
 type voxelwise struct {
-	p       value // softmax, (N, D, H, W, K)
-	y       value // the label's indicator, of the same shape; zero where ignored
-	counts  value // 1 where the voxel counts, 0 where it is ignored: (N, D, H, W)
-	entropy value // cross-entropy, 0 where ignored: (N, D, H, W)
+	p      value // softmax, (N, D, H, W, K)
+	y      value // the label's indicator, of the same shape; zero where ignored
+	counts value // 1 where the voxel counts, 0 where it is ignored: (N, D, H, W)
+	terms  value // of the cross-entropy, of the shape of p: zero where ignored
 }
 
 func (l *lowering) voxelwise(o engine.Objective, logits, labels value) voxelwise {
@@ -33,10 +35,10 @@ func (l *lowering) voxelwise(o engine.Objective, logits, labels value) voxelwise
 	}
 	e := l.emitter
 	shape := logits.shape
-	top := e.broadcast(e.reduce("maximum", logits, lowest, 4), shape, 0, 1, 2, 3)
+	top := e.broadcast(e.overClasses("maximum", logits, lowest), shape, 0, 1, 2, 3)
 	shifted := e.sub(logits, top)
 	powers := e.unary("exponential", shifted)
-	total := e.sum(powers, 4)
+	total := e.overClasses("add", powers, 0)
 	v := voxelwise{p: e.div(powers, e.broadcast(total, shape, 0, 1, 2, 3))}
 	is := e.compare("EQ", e.broadcast(labels, shape, 0, 1, 2, 3), e.iota(i32, 4, shape))
 	v.y = e.convert(is, f32)
@@ -45,9 +47,12 @@ func (l *lowering) voxelwise(o engine.Objective, logits, labels value) voxelwise
 		v.counts = e.convert(e.compare("NE", labels, e.like(float64(o.Ignore), labels)), f32)
 		v.y = e.mul(v.y, e.broadcast(v.counts, shape, 0, 1, 2, 3))
 	}
-	v.entropy = e.mul(v.counts, e.sub(e.unary("log", total), e.sum(e.mul(v.y, shifted), 4)))
+	v.terms = e.mul(v.y, e.sub(e.broadcast(e.unary("log", total), shape, 0, 1, 2, 3), shifted))
 	return v
 }
+
+// entropy is each voxel's cross-entropy, 0 where it is ignored: (N, D, H, W).
+func (l *lowering) entropy(v voxelwise) value { return l.overClasses("add", v.terms, 0) }
 
 // regionwise is voxelwise where each output is a region of its own.
 func (l *lowering) regionwise(o engine.Objective, logits, labels value) voxelwise {
@@ -68,8 +73,25 @@ func (l *lowering) regionwise(o engine.Objective, logits, labels value) voxelwis
 	v.y = e.join(4, members...)
 	positive := e.binary("maximum", logits, e.like(0, logits))
 	tail := e.unary("log_plus_one", e.unary("exponential", e.unary("negate", e.unary("abs", logits))))
-	v.entropy = e.mul(v.counts, e.sum(e.sub(e.add(positive, tail), e.mul(logits, v.y)), 4))
+	v.terms = e.mul(e.broadcast(v.counts, logits.shape, 0, 1, 2, 3), e.sub(e.add(positive, tail), e.mul(logits, v.y)))
 	return v
+}
+
+// fewClasses are so few that a voxel's are better folded one by one: XLA fuses
+// that with all around it, where a reduction is a kernel of its own.
+const fewClasses = 8
+
+// overClasses folds the last axis, from init.
+func (e *emitter) overClasses(op string, a value, init float64) value {
+	k := a.shape[4]
+	if k > fewClasses {
+		return e.reduce(op, a, init, 4)
+	}
+	total := e.at(a, 4, 0)
+	for i := 1; i < k; i++ {
+		total = e.binary(op, total, e.at(a, 4, i))
+	}
+	return total
 }
 
 // lowest is below every logit.
@@ -107,11 +129,11 @@ func (l *lowering) tail(o engine.Objective, v voxelwise) []value {
 		if len(o.Regions) > 0 && o.Ignore == 0 { // a mean over outputs too
 			count = e.scaled(count, float64(len(o.Regions)))
 		}
-		return []value{one(e.sum(v.entropy, 0, 1, 2, 3)), one(count), zero, zero}
+		return []value{one(e.sum(v.terms, 0, 1, 2, 3, 4)), one(count), zero, zero}
 	}
-	all := engine.Size(v.entropy.shape)
+	all := engine.Size(v.counts.shape)
 	n := engine.TopKCount(all)
-	chosen := e.slice(e.sorted(e.reshape(v.entropy, all)), 0, all-n, all)
+	chosen := e.slice(e.sorted(e.reshape(l.entropy(v), all)), 0, all-n, all)
 	threshold := e.slice(chosen, 0, 0, 1)
 	ties := e.convert(e.compare("EQ", chosen, e.broadcast(e.reshape(threshold), chosen.shape)), f32)
 	return []value{one(e.sum(chosen, 0)), e.constant(float64(n), f32, []int{1}), threshold, one(e.sum(ties, 0))}
@@ -172,7 +194,7 @@ func (l *lowering) lossGradient(o engine.Objective, logits, labels, s, dy value)
 	total := e.like(0, logits)
 	if o.Dice() {
 		g := l.diceGradient(o, shape, v, sums)
-		mean := e.broadcast(e.sum(e.mul(g, v.p), 4), shape, 0, 1, 2, 3)
+		mean := e.broadcast(e.overClasses("add", e.mul(g, v.p), 0), shape, 0, 1, 2, 3)
 		total = e.mul(v.p, e.sub(g, mean))
 		if len(o.Regions) > 0 { // a sigmoid's
 			total = e.mul(e.mul(v.p, e.sub(e.like(1, v.p), v.p)), g)
@@ -181,7 +203,7 @@ func (l *lowering) lossGradient(o engine.Objective, logits, labels, s, dy value)
 	if o.Entropy() || o.Kind == engine.TopK {
 		share := e.div(v.counts, e.broadcast(e.binary("maximum", tail[1], e.like(1, tail[1])), v.counts.shape))
 		if o.Kind == engine.TopK {
-			share = e.mul(share, l.taken(v.entropy, tail))
+			share = e.mul(share, l.taken(l.entropy(v), tail))
 		}
 		total = e.add(total, e.mul(e.sub(v.p, v.y), e.broadcast(share, shape, 0, 1, 2, 3)))
 	}

@@ -26,6 +26,7 @@ type arguments struct {
 	labels     []value // per output
 	masks      []value
 	settings   value // learning rate and Adam's corrections
+	scaler     scaler
 	list       []argument
 }
 
@@ -114,6 +115,7 @@ func (l *lowering) declare(training bool) {
 		}
 		a.slots[name] = slot
 	}
+	l.declareScaler()
 	a.settings = l.argument(f32, []int{settingsSize})
 }
 

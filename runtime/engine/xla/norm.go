@@ -22,10 +22,13 @@ func (l *lowering) norm(n engine.Node, in []value) (value, bool) {
 		y, _ := l.activate(op.Function, l.before(hat, in), value{})
 		return e.convert(y, l.activations), true
 	case engine.NormaliseSums:
+		in = l.apart(in)
 		hat, _ := l.hat(in)
 		g := l.through(op.Function, hat, in)
-		axes, rows, c := shared(in[1]), in[1].shape[1], in[1].shape[2]
-		return e.join(0, e.reshape(e.sum(e.mul(g, hat), axes...), 1, rows, c), e.reshape(e.sum(g, axes...), 1, rows, c)), true
+		rows, c := in[1].shape[1], in[1].shape[2]
+		along, plain := l.perRow(e.mul(g, hat), g, rows)
+		sums := e.join(0, e.reshape(along, 1, rows, c), e.reshape(plain, 1, rows, c))
+		return e.barriers(sums)[0], true // or the parameters' gradients become sums over the voxels of their own
 	case engine.NormaliseInput:
 		return l.normaliseInput(op, in), true
 	case engine.NormaliseParameter:
@@ -34,12 +37,37 @@ func (l *lowering) norm(n engine.Node, in []value) (value, bool) {
 	return value{}, false
 }
 
-// shared are the axes of x (N, D, H, W, C) over which moments (2, R, C) are taken.
-func shared(moments value) []int {
-	if moments.shape[1] == 1 {
-		return []int{0, 1, 2, 3}
+// apart puts a barrier before all small operands, in[1] to in[3] and those
+// behind the gradient: so each pass over the voxels computes anew what it needs,
+// where XLA would keep the activation's mask, or a float32 gradient, of the pass
+// before.
+func (l *lowering) apart(in []value) []value {
+	small := append(append([]value{}, in[1:4]...), in[5:]...)
+	small = l.emitter.barriers(small...)
+	return append(append([]value{in[0]}, small[:3]...), append([]value{in[4]}, small[3:]...)...)
+}
+
+// parts is in how many parts perRow sums a row's voxels at most, and voxelsPerPart
+// how many a part has at least.
+const parts, voxelsPerPart = 512, 4
+
+// perRow sums two values (N, D, H, W, C) over the voxels of each of the rows of
+// moments: (R, C). It goes by way of partial sums, each of which some of a GPU's
+// threads can take; a few long sums would leave it idle, and XLA would compute
+// what is summed in a kernel of its own, in float32.
+func (l *lowering) perRow(a, b value, rows int) (value, value) {
+	e, c := l.emitter, a.shape[4]
+	each := engine.Size(a.shape[:4]) / rows
+	count := 1
+	for n := 2; n <= parts && n*voxelsPerPart <= each; n++ {
+		if each%n == 0 {
+			count = n
+		}
 	}
-	return []int{1, 2, 3}
+	split := func(v value) value { return e.reshape(v, rows, count, each/count, c) }
+	first, second := e.sums(split(a), split(b), 2)
+	partial := e.barriers(first, second)
+	return e.sums(partial[0], partial[1], 1)
 }
 
 // moments is in two passes: the sum of squares would lose digits where the mean
@@ -53,19 +81,19 @@ func (l *lowering) moments(x value, batch bool) value {
 	}
 	count := voxels(x.shape, rows)
 	wide := e.convert(x, f32)
-	mean := e.reshape(e.scaled(e.sum(wide, axes...), 1/count), 1, rows, c)
-	var variance value
+	var mean, variance value
 	if x.kind == f32 {
+		mean = e.scaled(e.sum(wide, axes...), 1/count)
 		d := e.sub(wide, l.spread(e.reshape(mean, rows, c), x.shape))
 		variance = e.scaled(e.sum(e.mul(d, d), axes...), 1/count)
 	} else {
-		square := e.scaled(e.sum(e.mul(wide, wide), axes...), 1/count)
-		m := e.reshape(mean, square.shape...)
-		variance = e.sub(square, e.mul(m, m))
+		total, square := l.perRow(wide, e.mul(wide, wide), rows)
+		mean = e.scaled(total, 1/count)
+		variance = e.sub(e.scaled(square, 1/count), e.mul(mean, mean))
 		variance = e.binary("maximum", variance, e.like(0, variance))
 	}
 	inverse := e.unary("rsqrt", e.add(variance, e.like(engine.NormEpsilon, variance)))
-	return e.join(0, mean, e.reshape(inverse, 1, rows, c))
+	return e.join(0, e.reshape(mean, 1, rows, c), e.reshape(inverse, 1, rows, c))
 }
 
 // spread lays rows (R, C) over a shape (N, D, H, W, C).
@@ -104,6 +132,7 @@ func (l *lowering) through(f engine.Function, hat value, in []value) value {
 
 func (l *lowering) normaliseInput(op engine.NormaliseInput, in []value) value {
 	e := l.emitter
+	in = l.apart(in)
 	hat, inverse := l.hat(in)
 	g := l.through(op.Function, hat, in)
 	sums := e.scaled(in[5], 1/voxels(hat.shape, in[5].shape[1]))

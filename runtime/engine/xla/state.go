@@ -1,6 +1,7 @@
 package xla
 
 import (
+	"errors"
 	"fmt"
 
 	"runspec/runtime/engine"
@@ -23,7 +24,7 @@ func (e *Executor) Restore(s engine.State) error {
 		return err
 	}
 	e.free()
-	if err := e.upload(); err != nil {
+	if err := errors.Join(e.upload(), e.uploadScaling(s)); err != nil {
 		return fmt.Errorf("xla: %w", err)
 	}
 	return nil
@@ -98,7 +99,7 @@ func (e *Executor) download() (engine.State, error) {
 			}
 		}
 	}
-	return s, nil
+	return s, e.downloadScaling(s)
 }
 
 // free gives the state's memory back.
@@ -110,5 +111,6 @@ func (e *Executor) free() {
 	for _, pair := range e.norms {
 		release(pair[:])
 	}
-	e.parameters, e.slots, e.norms = nil, nil, nil
+	release(e.scaling)
+	e.parameters, e.slots, e.norms, e.scaling = nil, nil, nil, nil
 }

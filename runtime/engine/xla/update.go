@@ -4,9 +4,9 @@ import "runspec/runtime/engine"
 
 // lowerStep is a whole training step: loss and gradients, clipping, the
 // optimiser, running statistics. Its results are the trained parameters, the
-// optimiser's state and the running statistics, each in the memory of the old
-// one; then the loss, and the squared norm of the gradients. Where one of these
-// two is not finite, all else stays as it was.
+// optimiser's state, the running statistics and float16's loss scale, each in the
+// memory of the old one; then the loss, and the squared norm of the gradients.
+// Where one of these two is not finite, all else but the scale stays as it was.
 func lowerStep(p *engine.Program, activations kind) (string, error) {
 	l := newLowering(p, p.Train, activations)
 	l.declare(true)
@@ -44,6 +44,7 @@ func (u *update) run() {
 		}
 	}
 	u.follow()
+	u.rescale()
 	u.results = append(u.results, loss, square)
 }
 
@@ -54,7 +55,7 @@ func (u *update) square() value {
 		if node < 0 {
 			continue
 		}
-		g := u.convert(u.values[node], f32)
+		g := u.downscaled(u.convert(u.values[node], f32))
 		u.gradients[i] = g
 		axes := make([]int, len(g.shape))
 		for a := range axes {
@@ -81,13 +82,16 @@ func (u *update) clip(square value) {
 }
 
 // replace makes new the result that takes old's memory, unless the step failed.
-func (u *update) replace(old, new value) {
+func (u *update) replace(old, new value) { u.supersede(old, u.choose(u.finite, new, old)) }
+
+// supersede does so in any case.
+func (u *update) supersede(old, new value) {
 	for i := range u.arguments.list {
 		if u.arguments.list[i].name == old.name {
 			u.arguments.list[i].result = len(u.results)
 		}
 	}
-	u.results = append(u.results, u.choose(u.finite, new, old))
+	u.results = append(u.results, new)
 }
 
 // step moves one parameter by PyTorch's formulas (torch.optim.SGD with Nesterov

@@ -20,9 +20,11 @@ import (
 
 // Options are the executor's own.
 type Options struct {
-	Client   *pjrt.Client
-	Device   int  // index into the client's devices
-	Bfloat16 bool // activations and their gradients at rest; parameters, statistics and losses stay float32
+	Client      *pjrt.Client
+	Device      int              // index into the client's devices
+	Precision   engine.Precision // of activations and their gradients at rest; "": FP32
+	Executables string           // folder of compiled programs, which later executors load; "": none are kept
+	Flags       []pjrt.Flag      // of XLA, beside those that every program gets
 }
 
 // Executor implements engine.Executor.
@@ -34,12 +36,14 @@ type Executor struct {
 	steps   int
 
 	activations kind // element type of activations at rest
+	compiler    compiler
 
 	step, evaluate, predict part
 
 	parameters []*pjrt.Buffer
 	slots      map[string][]*pjrt.Buffer
 	norms      [][2]*pjrt.Buffer
+	scaling    scaling
 }
 
 // New compiles p for a device. Parameters are zero until Restore.
@@ -47,13 +51,14 @@ func New(p *engine.Program, o Options) (engine.Executor, error) {
 	if o.Client == nil || o.Device < 0 || o.Device >= len(o.Client.Devices) {
 		return nil, fmt.Errorf("xla: there is no device %d", o.Device)
 	}
-	e := &Executor{program: p, client: o.Client, device: o.Client.Devices[o.Device], weights: engine.NewWeights(p)}
-	e.activations = f32
-	if o.Bfloat16 {
-		e.activations = bf16
+	activations, err := atRest(o.Precision)
+	if err != nil {
+		return nil, fmt.Errorf("xla: %w", err)
 	}
+	e := &Executor{program: p, activations: activations, client: o.Client, device: o.Client.Devices[o.Device], weights: engine.NewWeights(p)}
+	e.compiler = compiler{client: o.Client, kind: e.device.Kind, flags: append(flags(o.Client), o.Flags...), folder: o.Executables}
 	e.parts()
-	if err := e.upload(); err != nil {
+	if err := errors.Join(e.upload(), e.uploadScaling(engine.State{})); err != nil {
 		return nil, errors.Join(fmt.Errorf("xla: %w", err), e.Close())
 	}
 	return e, nil
@@ -78,7 +83,7 @@ func (e *Executor) run(p *part, inputs []*pjrt.Buffer) ([]*pjrt.Buffer, error) {
 	if p.Executable == nil {
 		text, err := p.lower()
 		if err == nil {
-			p.Executable, err = e.client.Compile(text, flags(e.client)...)
+			p.Executable, err = e.compiler.compile(text)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("compile the %s: %w", p.name, err)
@@ -112,7 +117,7 @@ func (e *Executor) Step(b engine.Batch, rate float64) (float64, error) {
 	if err := errors.Join(pjrt.Download(tail[0], 0, loss[:]), pjrt.Download(tail[1], 0, square[:])); err != nil {
 		return 0, fmt.Errorf("xla: %w", err)
 	}
-	if sum := float64(loss[0] + square[0]); math.IsNaN(sum) || math.IsInf(sum, 0) {
+	if e.refused(loss[0], square[0]) {
 		return float64(loss[0]), engine.ErrNotFinite
 	}
 	e.steps++
@@ -140,6 +145,9 @@ func (e *Executor) state() (at []**pjrt.Buffer) {
 	for i := range e.norms {
 		at = append(at, &e.norms[i][0], &e.norms[i][1])
 	}
+	for i := range e.scaling {
+		at = append(at, &e.scaling[i])
+	}
 	return at
 }
 
@@ -159,7 +167,7 @@ func (e *Executor) inputs(training bool) (list []*pjrt.Buffer) {
 			}
 		}
 	}
-	return list
+	return append(list, e.scaling...)
 }
 
 // fed is what one call uploads.

@@ -17,9 +17,10 @@ type Client struct {
 
 // Device is one device of a client.
 type Device struct {
-	Kind   string // "NVIDIA H200", "cpu"
-	plugin *Plugin
-	object uintptr
+	Kind       string            // "NVIDIA H200", "cpu"
+	Attributes map[string]string // what the plug-in tells of it in words: "compute_capability"
+	plugin     *Plugin
+	object     uintptr
 }
 
 // Option is a named setting of a client: a string, int64, float32, bool or
@@ -33,12 +34,9 @@ type Option struct {
 func (p *Plugin) NewClient(options ...Option) (*Client, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	list := make([]namedValue, len(options))
-	for i, o := range options {
-		var err error
-		if list[i], err = o.encode(&pin); err != nil {
-			return nil, err
-		}
+	list, err := encode(options, &pin)
+	if err != nil {
+		return nil, err
 	}
 	a, err := call(p, clientCreate, createClient{options: unsafe.Pointer(unsafe.SliceData(list)), count: uintptr(len(list))})
 	if err != nil {
@@ -49,6 +47,17 @@ func (p *Plugin) NewClient(options ...Option) (*Client, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+func encode(options []Option, pin *runtime.Pinner) ([]namedValue, error) {
+	list := make([]namedValue, len(options))
+	for i, o := range options {
+		var err error
+		if list[i], err = o.encode(pin); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // The kinds of a named value.
@@ -112,10 +121,32 @@ func (c *Client) describe() error {
 		if err != nil {
 			return err
 		}
-		c.Devices = append(c.Devices, Device{Kind: kind, plugin: c.plugin, object: object})
+		attributes, err := c.plugin.attributes(d.out)
+		if err != nil {
+			return err
+		}
+		c.Devices = append(c.Devices, Device{Kind: kind, Attributes: attributes, plugin: c.plugin, object: object})
 	}
 	return nil
 }
+
+// attributes are those of a device's description that are words.
+func (p *Plugin) attributes(description uintptr) (map[string]string, error) {
+	list, err := call(p, descriptionAttributes, getList{object: description})
+	if err != nil || list.count == 0 {
+		return nil, err
+	}
+	words := map[string]string{}
+	for _, v := range unsafe.Slice((*namedValue)(pointer(list.data)), list.count) {
+		if v.kind == stringValue {
+			words[text(v.name, v.nameLength)] = text(v.value, v.length)
+		}
+	}
+	return words, nil
+}
+
+// Plugin is the plug-in that the client is of.
+func (c *Client) Plugin() *Plugin { return c.plugin }
 
 // Close gives the devices back; buffers and executables must be closed before.
 func (c *Client) Close() error {

@@ -36,16 +36,22 @@ func compileOptions(flags []Flag) []byte {
 	return out
 }
 
-// Compile compiles a StableHLO module in MLIR's text form.
-func (c *Client) Compile(module string, flags ...Flag) (*Executable, error) {
-	code, format, options := []byte(module), []byte("mlir"), compileOptions(flags)
-	source := &arguments[program]{fields: program{
+// source is a StableHLO module in MLIR's text form.
+func source(module string) *arguments[program] {
+	code, format := []byte(module), []byte("mlir")
+	s := &arguments[program]{fields: program{
 		code: unsafe.Pointer(unsafe.SliceData(code)), codeLength: uintptr(len(code)),
 		format: unsafe.Pointer(unsafe.SliceData(format)), formatLength: uintptr(len(format)),
 	}}
-	source.size = unsafe.Sizeof(*source)
+	s.size = unsafe.Sizeof(*s)
+	return s
+}
+
+// Compile compiles a StableHLO module in MLIR's text form.
+func (c *Client) Compile(module string, flags ...Flag) (*Executable, error) {
+	options := compileOptions(flags)
 	a, err := call(c.plugin, clientCompile, compile{
-		client: c.object, program: source,
+		client: c.object, program: source(module),
 		options: unsafe.Pointer(unsafe.SliceData(options)), optionsLength: uintptr(len(options)),
 	})
 	if err != nil {

@@ -21,11 +21,13 @@ const (
 	clientAddressableDevices function = 16
 	clientCompile            function = 20
 	clientBufferFromHost     function = 22
+	descriptionAttributes    function = 25
 	descriptionKind          function = 26
 	deviceGetDescription     function = 29
 	deviceMemoryStats        function = 34
 	executableDestroy        function = 40
 	executableNumOutputs     function = 44
+	executableOptimized      function = 48
 	executableSerialize      function = 49
 	loadedDestroy            function = 50
 	loadedGetExecutable      function = 51
@@ -33,7 +35,13 @@ const (
 	deserializeAndLoad       function = 56
 	bufferDestroy            function = 58
 	bufferToHost             function = 70
+	topologyCreate           function = 82
+	topologyDestroy          function = 83
+	compileAhead             function = 89
 )
+
+// last is the highest place that this package calls.
+const last = compileAhead
 
 // names are the functions' names in the header, which the layout test compares.
 var names = map[function]string{
@@ -43,12 +51,15 @@ var names = map[function]string{
 	clientPlatformName: "Client_PlatformName", clientPlatformVersion: "Client_PlatformVersion",
 	clientAddressableDevices: "Client_AddressableDevices", clientCompile: "Client_Compile",
 	clientBufferFromHost: "Client_BufferFromHostBuffer", descriptionKind: "DeviceDescription_Kind",
-	deviceGetDescription: "Device_GetDescription", deviceMemoryStats: "Device_MemoryStats",
+	descriptionAttributes: "DeviceDescription_Attributes",
+	deviceGetDescription:  "Device_GetDescription", deviceMemoryStats: "Device_MemoryStats",
 	executableDestroy: "Executable_Destroy", executableNumOutputs: "Executable_NumOutputs",
 	executableSerialize: "Executable_Serialize", loadedDestroy: "LoadedExecutable_Destroy",
 	loadedGetExecutable: "LoadedExecutable_GetExecutable", loadedExecute: "LoadedExecutable_Execute",
 	deserializeAndLoad: "Executable_DeserializeAndLoad", bufferDestroy: "Buffer_Destroy",
-	bufferToHost: "Buffer_ToHostBuffer",
+	bufferToHost: "Buffer_ToHostBuffer", executableOptimized: "Executable_OptimizedProgram",
+	topologyCreate: "TopologyDescription_Create", topologyDestroy: "TopologyDescription_Destroy",
+	compileAhead: "Compile",
 }
 
 // tableOffset is where the table begins in PJRT_Api: behind struct_size, the
@@ -74,6 +85,8 @@ type (
 	getPointer struct{ object, out uintptr }
 
 	getBytes struct{ object, data, length uintptr }
+
+	getList struct{ object, count, data uintptr }
 
 	getInt struct {
 		object uintptr
@@ -111,6 +124,28 @@ type (
 		options       unsafe.Pointer
 		optionsLength uintptr
 		executable    uintptr
+	}
+
+	createTopology struct {
+		name       unsafe.Pointer
+		nameLength uintptr
+		options    unsafe.Pointer
+		count      uintptr
+		topology   uintptr
+	}
+
+	compileFor struct {
+		topology      uintptr
+		program       *arguments[program]
+		options       unsafe.Pointer
+		optionsLength uintptr
+		client        uintptr
+		executable    uintptr
+	}
+
+	optimized struct {
+		executable uintptr
+		program    *arguments[program]
 	}
 
 	fromHost struct {

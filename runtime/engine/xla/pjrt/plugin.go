@@ -10,6 +10,7 @@ package pjrt
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"unsafe"
@@ -67,6 +68,16 @@ func Load(path string) (*Plugin, error) {
 	return p, nil
 }
 
+// Build names the plug-in's file as it is now: another build of it has another
+// size or another time.
+func (p *Plugin) Build() (string, error) {
+	info, err := os.Stat(p.Path)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s %d %d %d.%d", info.Name(), info.Size(), info.ModTime().UnixNano(), p.Major, p.Minor), nil
+}
+
 func load(path string) (*Plugin, error) {
 	library, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
@@ -82,8 +93,8 @@ func load(path string) (*Plugin, error) {
 	}
 	size := *(*uintptr)(pointer(api))
 	version := *(*[2]int32)(pointer(api + 32))
-	if version[0] != 0 || size < tableOffset+8*uintptr(bufferToHost+1) {
-		return nil, fmt.Errorf("it speaks version %d.%d of the PJRT C API, this program 0.x with %d functions at least", version[0], version[1], bufferToHost+1)
+	if version[0] != 0 || size < tableOffset+8*uintptr(last+1) {
+		return nil, fmt.Errorf("it speaks version %d.%d of the PJRT C API, this program 0.x with %d functions at least", version[0], version[1], last+1)
 	}
 	p := &Plugin{Path: path, Major: int(version[0]), Minor: int(version[1])}
 	p.table = append(p.table, unsafe.Slice((*uintptr)(pointer(api+tableOffset)), (size-tableOffset)/8)...)

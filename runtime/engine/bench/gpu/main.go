@@ -1,0 +1,146 @@
+// Command gpu measures training, prediction and search on a GPU against nnU-Net
+// on the same GPU, on a machine that may have no network: everything that it
+// needs besides PyTorch and the XLA plug-in lies in one folder, which the script
+// pack fills.
+//
+//	gpu [flags] step|epoch|predict|train|search ...
+//	gpu [flags] report
+//
+// Each part takes less than eight minutes, keeps every figure as soon as it has
+// it in WORK/gpu.json, and passes over those that are there; report writes them
+// as a table. Where Python or a GPU is wanting the figures that need them are
+// told as missing; --small takes toy sizes, to rehearse.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"runspec/runtime/accelerator"
+	"runspec/runtime/execute"
+)
+
+// bench is one invocation.
+type bench struct {
+	pack   string // folder with plans, data and Python packages
+	work   string // folder of figures, caches and trainings
+	python string // "": no comparison
+	small  bool
+	device accelerator.Device
+	*figures
+}
+
+// part is a group of figures that are measured together.
+type part struct {
+	name, what string
+	run        func(*bench, context.Context) error
+}
+
+// parts are in the order of their value.
+func parts() []part {
+	return []part{
+		{"step", "a training step", (*bench).steps},
+		{"epoch", "an epoch with its input pipeline", (*bench).epochs},
+		{"predict", "prediction of a fold's cases", (*bench).predictions},
+		{"train", "nnU-Net's default on Task04, fold 0", (*bench).trainings},
+		{"search", "a small search on Task04", (*bench).searches},
+	}
+}
+
+func main() {
+	if err := start(); err != nil {
+		fmt.Fprintln(os.Stderr, "gpu:", err)
+		os.Exit(1)
+	}
+}
+
+func start() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if len(os.Args) == 3 { // the other ends of accelerator.Ask and execute.Local
+		switch os.Args[1] {
+		case "devices":
+			list, err := accelerator.List(os.Args[2])
+			if err != nil {
+				return err
+			}
+			return accelerator.Write(os.Stdout, list)
+		case "worker":
+			return execute.Work(ctx, os.Args[2], os.Stdout)
+		}
+	}
+	b := bench{}
+	flag.StringVar(&b.pack, "pack", ".", "folder that the script pack has filled")
+	flag.StringVar(&b.work, "work", "work", "folder of figures, caches and trainings")
+	flag.StringVar(&b.python, "python", "python3", "Python with PyTorch; \"\" measures ours alone")
+	flag.BoolVar(&b.small, "small", false, "toy sizes, to rehearse")
+	out := flag.String("out", "", "report: the file to write (default the standard output)")
+	flag.Parse()
+	if flag.NArg() == 0 {
+		flag.Usage()
+		return errors.New("name a part: step, epoch, predict, train, search, or report")
+	}
+	if err := os.MkdirAll(b.work, 0o755); err != nil {
+		return err
+	}
+	var err error
+	if b.figures, err = openFigures(filepath.Join(b.work, "gpu.json")); err != nil {
+		return err
+	}
+	if flag.Arg(0) == "report" {
+		return b.report(*out)
+	}
+	if err := b.find(ctx); err != nil {
+		return err
+	}
+	return b.measure(ctx, flag.Args())
+}
+
+// find takes the first device of the plug-in that is installed.
+func (b *bench) find(ctx context.Context) error {
+	p, err := accelerator.Find()
+	if err != nil {
+		return fmt.Errorf("%w; %s", err, accelerator.Install())
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	list, err := accelerator.Ask(ctx, []string{self, "devices"}, p.Path)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("%s has no device", p.Path)
+	}
+	b.device = list[0]
+	return b.about(b.device, p)
+}
+
+// measure runs the named parts. One that fails does not keep the others from
+// being tried.
+func (b *bench) measure(ctx context.Context, names []string) error {
+	var errs []error
+	for _, name := range names {
+		found := false
+		for _, p := range parts() {
+			if p.name != name {
+				continue
+			}
+			found = true
+			fmt.Fprintf(os.Stderr, "gpu %s: %s on %s\n", p.name, p.what, b.device)
+			if err := p.run(b, ctx); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", p.name, err))
+			}
+		}
+		if !found {
+			errs = append(errs, fmt.Errorf("there is no part %q", name))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,132 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"runspec/compiler/plan"
+	"runspec/runtime/accelerator"
+	"runspec/runtime/engine"
+	"runspec/runtime/train"
+)
+
+// placement is what a run's trainings run on: the processor, or devices. One
+// goroutine, the loop's, takes and gives places back.
+type placement struct {
+	devices   []accelerator.Device
+	precision engine.Precision
+	busy      []int // trainings on each device
+}
+
+// place chooses what trainings run on, tells of it where it is not plain, and
+// settles how many run at once: on devices one each unless the options ask for
+// more, since trainings that share a device take longer, and measured cost is an
+// objective.
+func place(ctx context.Context, p *plan.Plan, o *Options) (placement, error) {
+	c, err := accelerator.Choose(o.wish(p), func(path string) ([]accelerator.Device, error) { return o.probe()(ctx, path) })
+	if err != nil {
+		return placement{}, err
+	}
+	if c.Why != "" {
+		o.Progress.Note("trainings run on the processor: %s", c.Why)
+	}
+	on := placement{devices: c.Devices, precision: c.Precision, busy: make([]int, len(c.Devices))}
+	if len(on.devices) == 0 {
+		if o.Workers == 0 {
+			o.Workers = o.Threads
+		}
+		return on, nil
+	}
+	if o.Workers == 0 {
+		o.Workers = len(on.devices)
+	}
+	on.share(o.Workers)
+	for _, d := range on.devices {
+		o.Progress.Note("trainings run on %s, in %s", d, on.precision)
+	}
+	if o.Workers > len(on.devices) && p.Cost == plan.CostMeasured {
+		o.Progress.Note("up to %d trainings share a device, so that measured cost is not what each would take alone", on.each(o.Workers))
+	}
+	return on, nil
+}
+
+// wish is what plan and options ask to train on.
+func (o Options) wish(p *plan.Plan) accelerator.Wish {
+	w := accelerator.Wish{Engine: p.Engine, Precision: p.Training.Precision, Devices: o.Devices}
+	if o.Engine != "" {
+		w.Engine = o.Engine
+	}
+	return w
+}
+
+// probe is how a plug-in is asked for its devices.
+func (o Options) probe() func(context.Context, string) ([]accelerator.Device, error) {
+	if o.Probe != nil {
+		return o.Probe
+	}
+	return Probe
+}
+
+// Probe asks a plug-in for its devices, in a process of this program's.
+func Probe(ctx context.Context, path string) ([]accelerator.Device, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return accelerator.Ask(ctx, []string{self, "devices"}, path)
+}
+
+// Executables is the cache's folder of programs compiled for devices.
+func (o Options) Executables() string {
+	if o.CacheDir == "" {
+		o.CacheDir = DefaultCache()
+	}
+	return filepath.Join(o.CacheDir, "executables")
+}
+
+// each is the number of trainings that share a device when all workers are busy.
+func (on placement) each(workers int) int { return (workers + len(on.devices) - 1) / len(on.devices) }
+
+// usable is the part of a device's memory that trainings may divide.
+const usable = 0.9
+
+// share divides each device's memory between the trainings that may meet there.
+func (on placement) share(workers int) {
+	n := on.each(workers)
+	if n < 2 {
+		return
+	}
+	for i := range on.devices {
+		on.devices[i].Share = usable / float64(n)
+	}
+}
+
+// take gives a job the device with the fewest trainings, and says what gives the
+// place back.
+func (on placement) take(j *train.Job, executables string) (release func()) {
+	if len(on.devices) == 0 {
+		return func() {}
+	}
+	least := 0
+	for i, n := range on.busy {
+		if n < on.busy[least] {
+			least = i
+		}
+	}
+	d := on.devices[least]
+	on.busy[least]++
+	j.Device, j.Executables = &d, executables
+	j.Training.Precision = string(on.precision)
+	j.Code = train.CodeOn(d, on.precision)
+	return func() { on.busy[least]-- }
+}
+
+// String says what trainings run on, for tables and records.
+func (on placement) String() string {
+	if len(on.devices) == 0 {
+		return "processor"
+	}
+	return fmt.Sprintf("%d × %s, %s", len(on.devices), on.devices[0].Kind, on.precision)
+}

@@ -1,0 +1,115 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"runspec/compiler/plan"
+	"runspec/runtime/accelerator"
+	"runspec/runtime/train"
+)
+
+// gpus makes a machine that seems to have some.
+func gpus(t *testing.T, n int, o Options) Options {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "plugin.so")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(accelerator.Variable, path)
+	o.Probe = func(context.Context, string) ([]accelerator.Device, error) {
+		var list []accelerator.Device
+		for i := range n {
+			list = append(list, accelerator.Device{Plugin: path, Index: i, Platform: "cuda", Kind: "NVIDIA H200", Capability: "9.0"})
+		}
+		return list, nil
+	}
+	return o
+}
+
+// TestDevices gives each training a device of its own, and no device two.
+func TestDevices(t *testing.T) {
+	var mu sync.Mutex
+	held, seen := map[int]bool{}, map[int]int{}
+	both := make(chan bool)
+	o := gpus(t, 2, options(t, t.TempDir(), Options{}))
+	o.Train = func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+		mu.Lock()
+		d := j.Device
+		if d == nil || held[d.Index] || d.Share != 0 || j.Training.Precision != "bf16" || j.Code.Device != "cuda NVIDIA H200 bf16" {
+			t.Errorf("%s: device %v, held %v, code %+v", j.Name, d, held, j.Code)
+		}
+		held[d.Index] = true
+		seen[d.Index]++
+		first := len(seen) == 1
+		mu.Unlock()
+		if first { // it waits until the other device has a training too
+			<-both
+		} else {
+			mu.Lock()
+			if both != nil {
+				close(both)
+				both = nil
+			}
+			mu.Unlock()
+		}
+		r, err := pretend(ctx, j, tell)
+		mu.Lock()
+		held[d.Index] = false
+		mu.Unlock()
+		return r, err
+	}
+	if _, err := Run(context.Background(), smallPlan(), o); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 2 {
+		t.Errorf("trainings by device: %v", seen)
+	}
+}
+
+// TestSharedDevices runs two trainings on each of two devices, in parts of the memory.
+func TestSharedDevices(t *testing.T) {
+	o := gpus(t, 2, options(t, t.TempDir(), Options{Workers: 4, Devices: []int{1, 0}}))
+	var mu sync.Mutex
+	seen := map[int]int{}
+	o.Train = func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+		mu.Lock()
+		seen[j.Device.Index]++
+		mu.Unlock()
+		if j.Device.Share != 0.45 {
+			t.Errorf("%s has %g of its device's memory", j.Name, j.Device.Share)
+		}
+		return pretend(ctx, j, tell)
+	}
+	if _, err := Run(context.Background(), smallPlan(), o); err != nil {
+		t.Fatal(err)
+	}
+	if seen[0] == 0 || seen[1] == 0 {
+		t.Errorf("trainings by device: %v", seen)
+	}
+}
+
+func TestEngineOfOptionsWins(t *testing.T) {
+	o := gpus(t, 1, options(t, t.TempDir(), Options{Engine: plan.CPU}))
+	o.Train = func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
+		if j.Device != nil {
+			t.Errorf("%s is on %s", j.Name, j.Device)
+		}
+		return pretend(ctx, j, tell)
+	}
+	p := smallPlan()
+	p.Engine = plan.XLA
+	if _, err := Run(context.Background(), p, o); err != nil {
+		t.Fatal(err)
+	}
+	o = gpus(t, 1, options(t, t.TempDir(), Options{}))
+	o.Probe = func(context.Context, string) ([]accelerator.Device, error) { return nil, errors.New("no driver") }
+	if _, err := Run(context.Background(), p, o); err == nil || !strings.Contains(err.Error(), "engine xla: no driver") {
+		t.Errorf("an engine that is not to be had: %v", err)
+	}
+}
