@@ -213,13 +213,10 @@ func (s StudySamples) write(b *strings.Builder) {
 
 // row describes a network in a table's cells.
 func (n Network) row() string {
-	encoder := fmt.Sprintf("%s, %s, %s", n.Encoder, n.Norm, n.Activation)
-	if n.Dropout > 0 {
-		encoder += fmt.Sprintf(", dropout %.2g", n.Dropout)
-	}
+	encoder := fmt.Sprintf("%s, %s", n.Encoder, unet.Side{Norm: n.Norm, Activation: n.Activation, Dropout: n.Dropout}.Describe())
 	decoder := numbers(n.DecoderBlocks, " ")
 	if n.Decoder != nil {
-		decoder += side(*n.Decoder)
+		decoder += ", " + n.Decoder.Describe()
 	}
 	if n.Stages == 0 {
 		return strings.Join([]string{encoder, unknown}, "\t")
@@ -230,14 +227,6 @@ func (n Network) row() string {
 	}
 	return strings.Join(append(cells, fmt.Sprint(n.Parameters), numbers(n.Patch, "×"), fmt.Sprint(n.Batch),
 		fmt.Sprintf("%.2f GB", float64(n.Memory)/1e9), fmt.Sprintf("%.4g", float64(n.FLOPs)/1e9)), "\t")
-}
-
-func side(s unet.Side) string {
-	text := fmt.Sprintf(", %s, %s", s.Norm, s.Activation)
-	if s.Dropout > 0 {
-		text += fmt.Sprintf(", dropout %.2g", s.Dropout)
-	}
-	return text
 }
 
 func numbers(xs []int, between string) string {

@@ -10,6 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"runspec/compiler/grammar"
+	"runspec/compiler/space"
 	"runspec/runtime/evaluate"
 )
 
@@ -135,6 +137,7 @@ func (t Trial) Write(w io.Writer) error {
 		fmt.Fprintf(&b, "Dice %s, %.3g h and %.3g FLOPs a fold\n", score(t.Dice), float64(t.Cost.Hours), t.Cost.FLOPs)
 	}
 	t.configuration(&b)
+	t.network(&b)
 	for _, f := range t.Folds {
 		f.write(&b)
 	}
@@ -149,8 +152,27 @@ func (t Trial) configuration(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\nConfiguration\n")
 	for _, name := range slices.Sorted(maps.Keys(t.Configuration)) {
-		fmt.Fprintf(w, "  %s: %v\n", name, t.Configuration[name])
+		fmt.Fprintf(w, "  %s: %s\n", name, legible(t.Configuration[name]))
 	}
+}
+
+// legible prints a value, a derivation in lines of their own.
+func legible(v space.Value) string {
+	if d, err := grammar.ParseTree(v.String()); err == nil && len(d.Children) > 0 {
+		return strings.Join(d.Lines(), "\n    ")
+	}
+	return v.String()
+}
+
+func (t Trial) network(w io.Writer) {
+	if t.Network == nil {
+		return
+	}
+	lines, err := t.Network.Describe()
+	if err != nil {
+		return // of another version, perhaps; the files tell
+	}
+	fmt.Fprintf(w, "\nNetwork\n  %s\n", strings.Join(lines, "\n  "))
 }
 
 // shown is how many points of a curve a person is shown.
