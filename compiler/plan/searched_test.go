@@ -120,7 +120,7 @@ func TestFit(t *testing.T) {
 			t.Fatal(d.Name, stages, err)
 		}
 		g, rng := unetOf(t, stages.Count), rand.New(rand.NewPCG(1, 0))
-		var shrunk, dropped, shallow int
+		var shrunk, patch, dropped, shallow int
 		for range draws {
 			tree := g.Sample(rng, true)
 			_, c, fit, err := (Training{}).Fitted(d.Description, *d.Fingerprint, nnunet.ConvPlanner, d.Configuration, derived(tree.String()))
@@ -137,10 +137,11 @@ func TestFit(t *testing.T) {
 				t.Errorf("%s: %s takes %.2f of the memory with %v × %d: %+v", d.Name, tree, share, c.Patch, c.Batch, fit)
 			}
 			shrunk += count(fit.Shrunk)
+			patch += count(fit.Shrunk && fit.Patch != c.Patch3())
 			dropped += count(fit.Dropped > 0)
 			shallow += count(fit.Shallow > 0)
 		}
-		t.Logf("%s, %d stages: of %d draws %d with fewer stages than the plan, %d with a smaller patch or batch, %d of them with stages left out", d.Name, stages.Count, draws, shallow, shrunk, dropped)
+		t.Logf("%s, %d stages: of %d draws %d with fewer stages than the plan, %d with a smaller patch or batch, %d of them with a smaller patch, %d with stages left out", d.Name, stages.Count, draws, shallow, shrunk, patch, dropped)
 	}
 }
 

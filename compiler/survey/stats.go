@@ -84,7 +84,7 @@ func Count(p *plan.Plan, o Options) (Stats, error) {
 		}
 		s := &out.Studies[len(out.Studies)-1]
 		s.size(v)
-		if v.shapes() {
+		if v.dataset.Fingerprint != nil && v.shapes() || len(v.grammars()) > 0 {
 			s.Fits = append(s.Fits, v.fits(p.Training, o))
 		}
 	}

@@ -29,7 +29,8 @@ type Node struct {
 	space.Parameter
 	Productions []grammar.Production `json:"productions,omitempty"` // of a grammar
 	Start       string               `json:"start,omitempty"`
-	Derivation  string               `json:"derivation,omitempty"` // one that was sampled
+	Derivations string               `json:"derivations,omitempty"` // their number, decimal
+	Derivation  string               `json:"derivation,omitempty"`  // one that was sampled
 	Children    []Node               `json:"children,omitempty"`
 }
 
@@ -66,7 +67,7 @@ func Grow(p *plan.Plan, o Options, derive bool) (Forest, error) {
 func grow(p space.Parameter, sorted []space.Parameter) Node {
 	n := Node{Parameter: bare(p)}
 	if p.Grammar != nil {
-		n.Productions, n.Start = p.Grammar.Productions, p.Grammar.Start
+		n.Productions, n.Start, n.Derivations = p.Grammar.Productions, p.Grammar.Start, p.Grammar.Count().String()
 	}
 	for _, c := range sorted {
 		if len(c.When) > 0 && last(c, sorted) == p.Name {

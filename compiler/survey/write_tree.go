@@ -62,7 +62,12 @@ func hasGrammar(nodes []Node) bool {
 }
 
 func (n Node) twig() twig {
-	text := fmt.Sprintf("%s: %s, %s", n.Name, n.Kind, values(n.Parameter))
+	text := fmt.Sprintf("%s: %s, ", n.Name, n.Kind)
+	if n.Derivations != "" {
+		text += n.Derivations + " derivations"
+	} else {
+		text += values(n.Parameter)
+	}
 	if n.Log {
 		text += ", log"
 	}
