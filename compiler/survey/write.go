@@ -203,7 +203,7 @@ func (s StudySamples) write(b *strings.Builder) {
 	for i, one := range s.Samples {
 		fmt.Fprintf(b, "\n#%d, density %.3g\n", i, one.Density)
 		for _, name := range slices.Sorted(maps.Keys(one.Configuration)) {
-			fmt.Fprintf(b, "  %s: %s\n", name, one.Configuration[name])
+			fmt.Fprintf(b, "  %s: %s\n", name, strings.Join(one.Configuration[name].Lines(), "\n    "))
 		}
 		for _, note := range one.notes(s.Stages) {
 			fmt.Fprintf(b, "  → %s\n", note)

@@ -10,8 +10,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"runspec/compiler/grammar"
-	"runspec/compiler/space"
 	"runspec/runtime/evaluate"
 )
 
@@ -152,16 +150,8 @@ func (t Trial) configuration(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\nConfiguration\n")
 	for _, name := range slices.Sorted(maps.Keys(t.Configuration)) {
-		fmt.Fprintf(w, "  %s: %s\n", name, legible(t.Configuration[name]))
+		fmt.Fprintf(w, "  %s: %s\n", name, strings.Join(t.Configuration[name].Lines(), "\n    "))
 	}
-}
-
-// legible prints a value, a derivation in lines of their own.
-func legible(v space.Value) string {
-	if d, err := grammar.ParseTree(v.String()); err == nil && len(d.Children) > 0 {
-		return strings.Join(d.Lines(), "\n    ")
-	}
-	return v.String()
 }
 
 func (t Trial) network(w io.Writer) {
