@@ -34,6 +34,9 @@ func (l *lowering) hyperparameter(n node, p space.Parameter) {
 				"Parameter %s may be %s, but a training takes %s. Change it.", p.Name, write(e.value), constraint(field))
 			return
 		}
+		if p.Name == plan.Tree && p.Kind != space.Grammar {
+			l.derivation(e, p)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"runspec/compiler/diag"
 	"runspec/compiler/grammar"
+	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
 	"runspec/compiler/unet"
@@ -70,13 +71,33 @@ func (l *lowering) grammar(n node, p *space.Parameter, stages []int) bool {
 	return true
 }
 
+// derivation checks one that a parameter gives as a text, without a grammar:
+// that a network can be built from it, where the data set's plan has the stages.
+func (l *lowering) derivation(n node, p space.Parameter) {
+	text, _ := n.text()
+	d, err := grammar.ParseTree(text)
+	if err == nil {
+		err = builds(d)
+	}
+	if err != nil {
+		l.add(n, diag.BadHyperparameter, "Hyperparameter can't have this value", "Parameter %s may be %s, from which no network can be built: %s. Write a derivation as `runspec space sample` shows them, such as (S unet (2E …) (2D …)).", p.Name, write(n.value), err)
+	}
+}
+
+// builds says why no network can be built from a derivation.
+func builds(d grammar.Derivation) error {
+	blocks, err := unet.DerivedStages(d)
+	if err != nil {
+		return err
+	}
+	_, err = plan.Training{}.Sketch(nnunet.ConvPlanner, space.Configuration{plan.Tree: space.Text(d.String())}, len(blocks))
+	return err
+}
+
 // derives checks that a grammar's derivations are networks, by its default.
 func (l *lowering) derives(n node, p space.Parameter, g grammar.Grammar) bool {
 	d := g.Default()
-	_, err := unet.DerivedEncoder(d)
-	if err == nil {
-		_, err = unet.DerivedStages(d)
-	}
+	err := builds(d)
 	if err == nil {
 		return true
 	}

@@ -282,9 +282,11 @@ func TestLaws(t *testing.T) {
 		g, rng := unet(t, stages, Low), rand.New(rand.NewPCG(uint64(stages), 0))
 		for i := range 200 {
 			a, b := g.Sample(rng, i%2 == 0), g.Sample(rng, false)
-			back, err := g.Parse(a.String())
-			if err != nil || !back.Equal(a) {
-				t.Fatal(a, back, err)
+			for _, text := range []string{a.String(), strings.Join(a.Lines(), "\n")} {
+				back, err := g.Parse(text)
+				if err != nil || !back.Equal(a) {
+					t.Fatal(text, back, err)
+				}
 			}
 			text := a.String()
 			c, d, _ := g.CrossOver(rng, a, b)

@@ -189,7 +189,7 @@ func (s StudySamples) write(b *strings.Builder, limit int64) {
 	for i, one := range s.Samples {
 		fmt.Fprintf(b, "\n#%d, density %.3g\n", i, one.Density)
 		for _, name := range slices.Sorted(maps.Keys(one.Configuration)) {
-			fmt.Fprintf(b, "  %s: %s\n", name, one.Configuration[name])
+			fmt.Fprintf(b, "  %s: %s\n", name, strings.Join(one.Configuration[name].Lines(), "\n    "))
 		}
 		for _, note := range one.notes(s.Stages, limit) {
 			fmt.Fprintf(b, "  → %s\n", note)
@@ -199,13 +199,10 @@ func (s StudySamples) write(b *strings.Builder, limit int64) {
 
 // row describes a network in a table's cells.
 func (n Network) row() string {
-	encoder := fmt.Sprintf("%s, %s, %s", n.Encoder, n.Norm, n.Activation)
-	if n.Dropout > 0 {
-		encoder += fmt.Sprintf(", dropout %.2g", n.Dropout)
-	}
+	encoder := fmt.Sprintf("%s, %s", n.Encoder, unet.Side{Norm: n.Norm, Activation: n.Activation, Dropout: n.Dropout}.Describe())
 	decoder := numbers(n.DecoderBlocks, " ")
 	if n.Decoder != nil {
-		decoder += side(*n.Decoder)
+		decoder += ", " + n.Decoder.Describe()
 	}
 	if n.Stages == 0 {
 		return strings.Join([]string{encoder, unknown}, "\t")
@@ -216,14 +213,6 @@ func (n Network) row() string {
 	}
 	return strings.Join(append(cells, fmt.Sprint(n.Parameters), numbers(n.Patch, "×"), fmt.Sprint(n.Batch),
 		fmt.Sprintf("%.2f GB", float64(n.Memory)/1e9), fmt.Sprintf("%.4g", float64(n.FLOPs)/1e9)), "\t")
-}
-
-func side(s unet.Side) string {
-	text := fmt.Sprintf(", %s, %s", s.Norm, s.Activation)
-	if s.Dropout > 0 {
-		text += fmt.Sprintf(", dropout %.2g", s.Dropout)
-	}
-	return text
 }
 
 func numbers(xs []int, between string) string {
