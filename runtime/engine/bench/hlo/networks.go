@@ -33,6 +33,14 @@ var networks = []network{
 		name: "resenc", title: "ResEnc M of Task04, 40×56×40, batch 58", patch: [3]int{40, 56, 40}, batch: 58,
 		arch: residual(1, 3, []int{32, 64, 128, 256}, []int{1, 3, 4, 6}), budget: 60,
 	},
+	{
+		name: "flat", title: "Task04 2d, 56×40, batch 366", patch: [3]int{1, 56, 40}, batch: 366,
+		arch: flat(plain(1, 3, 32, 64, 128, 256)), budget: 60,
+	},
+	{
+		name: "small", title: "a bottleneck of 2×3×2 voxels, 16×24×16, batch 2", patch: [3]int{16, 24, 16}, batch: 2,
+		arch: plain(1, 3, 32, 64, 128, 256), budget: 1,
+	},
 }
 
 // stages have two convolutions each, and halve every axis but for the first.
@@ -54,6 +62,15 @@ func plain(channels, classes int, features ...int) unet.Architecture {
 	}
 	for range features[1:] {
 		a.DecoderBlocks = append(a.DecoderBlocks, 2)
+	}
+	return a
+}
+
+// flat is the 2-D network of the same stages.
+func flat(a unet.Architecture) unet.Architecture {
+	a.Dim = 2
+	for i := range a.Stages {
+		a.Stages[i].Kernel[0], a.Stages[i].Stride[0] = 1, 1
 	}
 	return a
 }
