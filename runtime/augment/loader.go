@@ -202,19 +202,19 @@ func (l *Loader) draw(s *sample, i, j int) {
 // done (see ctx.Err) or when the caller leaves the loop; either way all its
 // goroutines have ended when it returns.
 func (l *Loader) Batches(ctx context.Context, from, to int) iter.Seq2[int, Batch] {
-	return ahead(ctx, from, to, l.o.Workers, l.fill)
+	return ahead(ctx, from, to, l.o.Workers, l.o.Workers+1, l.fill)
 }
 
 // ahead yields what fill makes of the indices from … to-1, in order, by workers
-// that go ahead of the caller.
-func ahead[T any](ctx context.Context, from, to, workers int, fill func(item *T, i int, work *scratch)) iter.Seq2[int, T] {
+// that go ahead of the caller, in the memory of depth items.
+func ahead[T any](ctx context.Context, from, to, workers, depth int, fill func(item *T, i int, work *scratch)) iter.Seq2[int, T] {
 	return func(yield func(int, T) bool) {
 		type slot struct {
 			item  T
 			index int
 			ready chan struct{}
 		}
-		depth := min(workers+1, max(to-from, 0))
+		depth := min(depth, max(to-from, 0))
 		queue := make(chan *slot, depth)
 		ctx, stop := context.WithCancel(ctx)
 		var g errgroup.Group
