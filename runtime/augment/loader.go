@@ -24,6 +24,7 @@ type Options struct {
 	TargetShapes [][3]int   // of the deep-supervision outputs, full resolution first; none: the patch alone
 	Ignore       int        // value of the ignore label; 0: none
 	UseMask      []bool     // per channel: 0 outside the nonzero mask; none: no channel
+	ChannelsLast bool       // images as (N, Z, Y, X, C)
 	Seed         uint64
 	Workers      int // goroutines that Batches prefetches with; 0 is 1
 }
@@ -167,6 +168,9 @@ func (l *Loader) fill(b *Batch, i int, work *scratch) {
 			planar: l.geometry.Planar, flat: l.o.Dim == 2,
 		}
 		l.draw(s, i, j)
+		if l.o.ChannelsLast && l.channels > 1 {
+			s.interleave()
+		}
 		for k, t := range b.Targets[1:] {
 			n := t.Shape[0] * t.Shape[1] * t.Shape[2]
 			gather(t.Labels[j*n:][:n], s.labels, s.shape, l.down[k+1])
