@@ -8,7 +8,7 @@ type Batch struct {
 	Size     int
 	Channels int
 	Shape    [3]int    // patch (z, y, x)
-	Image    []float32 // (N, C, Z, Y, X)
+	Image    []float32 // (N, C, Z, Y, X); (N, Z, Y, X, C) under Options.ChannelsLast
 	Targets  []Target  // one per deep-supervision output, full resolution first
 }
 

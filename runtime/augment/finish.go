@@ -51,6 +51,17 @@ func (s *sample) mask(use []bool) {
 	}
 }
 
+// interleave makes the image (Z, Y, X, C).
+func (s *sample) interleave() {
+	s.other = resize(s.other, len(s.image))
+	for c := range s.channels {
+		for i, v := range s.channel(c) {
+			s.other[i*s.channels+c] = v
+		}
+	}
+	copy(s.image, s.other)
+}
+
 // settle turns outside (-1) into background.
 func (s *sample) settle() {
 	for i, l := range s.labels {

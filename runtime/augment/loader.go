@@ -24,6 +24,7 @@ type Options struct {
 	TargetShapes [][3]int   // of the deep-supervision outputs, full resolution first; none: the patch alone
 	Ignore       int        // value of the ignore label; 0: none
 	UseMask      []bool     // per channel: 0 outside the nonzero mask; none: no channel
+	ChannelsLast bool       // images as (N, Z, Y, X, C)
 	Seed         uint64
 	Workers      int // goroutines that Batches prefetches with; 0 is 1
 }
@@ -167,6 +168,9 @@ func (l *Loader) fill(b *Batch, i int, work *scratch) {
 			planar: l.geometry.Planar, flat: l.o.Dim == 2,
 		}
 		l.draw(s, i, j)
+		if l.o.ChannelsLast && l.channels > 1 {
+			s.interleave()
+		}
 		for k, t := range b.Targets[1:] {
 			n := t.Shape[0] * t.Shape[1] * t.Shape[2]
 			gather(t.Labels[j*n:][:n], s.labels, s.shape, l.down[k+1])
@@ -202,19 +206,19 @@ func (l *Loader) draw(s *sample, i, j int) {
 // done (see ctx.Err) or when the caller leaves the loop; either way all its
 // goroutines have ended when it returns.
 func (l *Loader) Batches(ctx context.Context, from, to int) iter.Seq2[int, Batch] {
-	return ahead(ctx, from, to, l.o.Workers, l.fill)
+	return ahead(ctx, from, to, l.o.Workers, l.o.Workers+1, l.fill)
 }
 
 // ahead yields what fill makes of the indices from … to-1, in order, by workers
-// that go ahead of the caller.
-func ahead[T any](ctx context.Context, from, to, workers int, fill func(item *T, i int, work *scratch)) iter.Seq2[int, T] {
+// that go ahead of the caller, in the memory of depth items.
+func ahead[T any](ctx context.Context, from, to, workers, depth int, fill func(item *T, i int, work *scratch)) iter.Seq2[int, T] {
 	return func(yield func(int, T) bool) {
 		type slot struct {
 			item  T
 			index int
 			ready chan struct{}
 		}
-		depth := min(workers+1, max(to-from, 0))
+		depth := min(depth, max(to-from, 0))
 		queue := make(chan *slot, depth)
 		ctx, stop := context.WithCancel(ctx)
 		var g errgroup.Group

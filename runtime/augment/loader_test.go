@@ -182,3 +182,30 @@ func TestBatchIsSound(t *testing.T) {
 		}
 	}
 }
+
+// TestChannelsLast wants the same images, voxel by voxel.
+func TestChannelsLast(t *testing.T) {
+	c := &dataset.Case{ID: "a", Channels: 3, Shape: [3]int{4, 5, 6}, Data: make([]float32, 360), Seg: make([]int16, 120)}
+	for i := range c.Data {
+		c.Data[i] = float32(i)
+	}
+	o := Options{Patch: [3]int{4, 4, 4}, Batch: 2, Augmentation: V2, Factor: 1, Seed: 3}
+	var list [2]Batch
+	for i := range list {
+		o.ChannelsLast = i == 1
+		l, err := NewLoader([]*dataset.Case{c}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list[i] = l.Batch(0)
+	}
+	for n := range 2 {
+		for v := range 64 {
+			for k := range 3 {
+				if a, b := list[0].Image[(n*3+k)*64+v], list[1].Image[(n*64+v)*3+k]; a != b {
+					t.Fatalf("sample %d, voxel %d, channel %d: %v and %v", n, v, k, a, b)
+				}
+			}
+		}
+	}
+}

@@ -81,7 +81,8 @@ func (l *Loader) Told() bool { return l.o.Augmentation != V1 }
 // Recipes yields the recipes of the batches from, from+1, … to-1 as Batches yields
 // the batches. They are the caller's to keep.
 func (l *Loader) Recipes(ctx context.Context, from, to int) iter.Seq2[int, []Recipe] {
-	return ahead(ctx, from, to, l.o.Workers, func(list *[]Recipe, i int, work *scratch) { *list = l.tell(i) })
+	const more = 16 // a recipe is small, and one with noise takes long
+	return ahead(ctx, from, to, l.o.Workers, l.o.Workers+more, func(list *[]Recipe, i int, _ *scratch) { *list = l.tell(i) })
 }
 
 // tell draws the recipes of batch i.

@@ -40,7 +40,7 @@ func host(l *augment.Loader) feed {
 	return func(ctx context.Context, from, to int) iter.Seq[engine.Batch] {
 		return func(yield func(engine.Batch) bool) {
 			for _, b := range l.Batches(ctx, from, to) {
-				if !yield(channelsLast(b)) {
+				if !yield(whole(b)) {
 					return
 				}
 			}
@@ -48,26 +48,12 @@ func host(l *augment.Loader) feed {
 	}
 }
 
-// channelsLast turns a loader's batch (N, C, Z, Y, X) into the engine's (N, D, H, W, C).
-func channelsLast(b augment.Batch) engine.Batch {
+// whole is a loader's batch as the engine takes it.
+func whole(b augment.Batch) engine.Batch {
 	out := engine.Batch{Image: engine.Tensor{Shape: []int{b.Size, b.Shape[0], b.Shape[1], b.Shape[2], b.Channels}, Data: b.Image}}
 	for _, t := range b.Targets {
 		out.Labels = append(out.Labels, t.Labels)
 	}
-	if b.Channels == 1 {
-		return out
-	}
-	v := b.Shape[0] * b.Shape[1] * b.Shape[2]
-	data := make([]float32, len(b.Image))
-	for n := range b.Size {
-		for c := range b.Channels {
-			plane := b.Image[(n*b.Channels+c)*v:][:v]
-			for i, x := range plane {
-				data[(n*v+i)*b.Channels+c] = x
-			}
-		}
-	}
-	out.Image.Data = data
 	return out
 }
 

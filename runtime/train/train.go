@@ -172,6 +172,7 @@ func (t *trainer) loader(cases []*dataset.Case, g augment.Generation, stream uin
 		TargetShapes: t.outputs,
 		Ignore:       t.job.Description.Ignore,
 		UseMask:      c.UseMask,
+		ChannelsLast: true,
 		Seed:         mix(t.job.Seed, stream),
 		Workers:      max(1, t.job.Threads),
 	})

@@ -80,7 +80,7 @@ func (r *resident) upload() error {
 	}
 	rows := max(1, min(portion/r.drawing.channels, voxels))
 	whole := (voxels + rows - 1) / rows * rows
-	if whole >= 1<<31 || !e.room(2*whole*(4*r.drawing.channels+2)) { // as much again is left to the network
+	if whole >= 1<<31 || !e.room(4*whole*(4*r.drawing.channels+2)) { // three quarters are left to the network
 		return engine.ErrNoRoom
 	}
 	r.draw = part{name: "drawing of batches", lower: func() (string, error) { return r.drawing.lower(whole), nil }}

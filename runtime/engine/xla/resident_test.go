@@ -102,25 +102,34 @@ func TestDrawnBatches(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			i, noisy := 5, 0
+			i, seen := 5, map[string]int{}
 			for b := range source(context.Background(), 5, 25) {
 				recipes := b.Made.(*made).recipes
 				got, err := e.Draw(b)
 				if err != nil {
 					t.Fatal(err)
 				}
-				noisy += compare(t, i, recipes, got, l.Batch(i))
+				compare(t, i, recipes, got, l.Batch(i), seen)
 				i++
 			}
-			if i != 25 || noisy == 0 != (o.Augmentation == "") {
-				t.Errorf("%d batches, %d noisy samples", i-5, noisy)
+			if i != 25 {
+				t.Errorf("%d batches, want 20", i-5)
+			}
+			if o.Augmentation == "" {
+				return
+			}
+			for _, what := range []string{"warp", "blur", "brightness", "contrast", "low resolution", "inverted gamma", "gamma", "mirror"} {
+				if seen[what] < 3 {
+					t.Errorf("%s was compared %d times only", what, seen[what])
+				}
 			}
 		})
 	}
 }
 
-// compare compares the samples of a batch, and counts those with noise.
-func compare(t *testing.T, i int, recipes []augment.Recipe, got engine.Batch, want augment.Batch) (noisy int) {
+// compare compares the samples of a batch without noise, and counts what they have
+// undergone.
+func compare(t *testing.T, i int, recipes []augment.Recipe, got engine.Batch, want augment.Batch, seen map[string]int) {
 	t.Helper()
 	for k, target := range want.Targets {
 		if n := differing(got.Labels[k], target.Labels); 1000*n > len(target.Labels) {
@@ -129,24 +138,45 @@ func compare(t *testing.T, i int, recipes []augment.Recipe, got engine.Batch, wa
 	}
 	voxels := want.Shape[0] * want.Shape[1] * want.Shape[2]
 	for j, q := range recipes {
+		if q.Noise > 0 {
+			continue
+		}
+		undergone(q, seen)
 		for c := range want.Channels {
 			theirs := want.Image[(j*want.Channels+c)*voxels:][:voxels]
-			ours := make([]float32, voxels)
-			for v := range ours {
-				ours[v] = got.Image.Data[(j*voxels+v)*want.Channels+c]
-			}
-			if q.Noise > 0 {
-				continue
-			}
-			if d := farthest(ours, theirs); !(d < 2e-4) {
+			if d := farthest(channel(got.Image, j, c), theirs); !(d < 2e-5) {
 				t.Errorf("batch %d, sample %d, channel %d: %v apart; %+v", i, j, c, d, q)
 			}
 		}
-		if q.Noise > 0 {
-			noisy++
+	}
+}
+
+func undergone(q augment.Recipe, seen map[string]int) {
+	count := func(what string, is bool) {
+		if is {
+			seen[what]++
 		}
 	}
-	return noisy
+	count("warp", q.Matrix != [3][3]float32{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}})
+	count("mirror", q.Mirror != [3]bool{})
+	for _, h := range q.Channels {
+		count("blur", h.Blur != [3]float64{})
+		count("brightness", h.Brightness != 1)
+		count("contrast", h.Contrast != 0)
+		count("low resolution", h.Zoom != [3]float64{})
+		count("inverted gamma", h.Inverted != 0)
+		count("gamma", h.Gamma != 0)
+	}
+}
+
+// channel is one channel of one sample of an image (N, D, H, W, C).
+func channel(image engine.Tensor, sample, c int) []float32 {
+	channels := image.Shape[4]
+	out := make([]float32, engine.Size(image.Shape[1:4]))
+	for v := range out {
+		out[v] = image.Data[(sample*len(out)+v)*channels+c]
+	}
+	return out
 }
 
 func differing(a, b []int16) (n int) {
@@ -164,4 +194,154 @@ func farthest(a, b []float32) (d float64) {
 		d = max(d, math.Abs(float64(a[i]-b[i])))
 	}
 	return d / max(1, float64(slices.Max(b)-slices.Min(b)))
+}
+
+// TestNoise wants the noise alone to be normal with the deviation that was drawn,
+// the same for the same key, and unlike that of other samples and channels.
+func TestNoise(t *testing.T) {
+	c := device(t)
+	o := pipelines["3-D"]
+	o.Batch, o.Seed, o.UseMask = 3, 11, nil
+	l, err := augment.NewLoader(cases(2), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := New(patches(o, 2), Options{Client: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	e := x.(*Executor)
+	source, err := e.Reside(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sigma = 0.25
+	draw := func(from int, noise float32) engine.Tensor {
+		for b := range source(context.Background(), from, from+1) {
+			m := b.Made.(*made)
+			for j := range m.recipes {
+				q := &m.recipes[j]
+				*q = augment.Recipe{Case: q.Case, Window: q.Window, Matrix: q.Matrix, Centre: q.Centre, Key: q.Key, Noise: noise,
+					Channels: []augment.Shade{{Brightness: 1}, {Brightness: 1}}}
+			}
+			out, err := e.Draw(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out.Image
+		}
+		return engine.Tensor{}
+	}
+	var all, last []float64
+	for i := range 6 {
+		plain, noisy, again := draw(i, 0), draw(i, sigma), draw(i, sigma)
+		if !slices.Equal(noisy.Data, again.Data) {
+			t.Fatal("the same keys give other noise")
+		}
+		for j := range o.Batch {
+			for k := range 2 {
+				var one []float64
+				a, b := channel(plain, j, k), channel(noisy, j, k)
+				for v := range a {
+					one = append(one, float64(b[v]-a[v])/sigma)
+				}
+				if r := correlation(one, last); math.Abs(r) > 0.15 { // 4.6 deviations of 960 voxels
+					t.Errorf("batch %d, sample %d, channel %d: correlation %v with the one before", i, j, k, r)
+				}
+				all, last = append(all, one...), one
+			}
+		}
+	}
+	if d, limit := kolmogorov(all), 1.95/math.Sqrt(float64(len(all))); d > limit { // p = 0.001
+		t.Errorf("%d deviates are %v from the normal distribution, at most %v expected", len(all), d, limit)
+	}
+}
+
+func correlation(a, b []float64) (r float64) {
+	for i := range b {
+		r += a[i] * b[i] / float64(len(b))
+	}
+	return r
+}
+
+// kolmogorov is the largest distance of a sample's distribution from the normal one.
+func kolmogorov(xs []float64) (d float64) {
+	slices.Sort(xs)
+	n := float64(len(xs))
+	for i, x := range xs {
+		p := 0.5 * math.Erfc(-x/math.Sqrt2)
+		d = max(d, math.Abs(p-float64(i)/n), math.Abs(p-float64(i+1)/n))
+	}
+	return d
+}
+
+// TestThreefry compares with the known answers of the authors' library, Random123.
+func TestThreefry(t *testing.T) {
+	c := device(t)
+	known := [][6]uint32{ // key, counter, words
+		{0, 0, 0, 0, 0x6b200159, 0x99ba4efe},
+		{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x1cb996fc, 0xbb002be7},
+		{0x13198a2e, 0x03707344, 0x243f6a88, 0x85a308d3, 0xc4923a9c, 0x483df7a0},
+	}
+	l := &lowering{emitter: &emitter{}}
+	var in [4]value
+	var inputs []*pjrt.Buffer
+	for i := range in {
+		in[i] = l.bits(l.argument(i32, []int{len(known)}))
+		var list []int32
+		for _, k := range known {
+			list = append(list, int32(k[i]))
+		}
+		b, err := pjrt.Upload(c, c.Devices[0], list, len(list))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		inputs = append(inputs, b)
+	}
+	words := l.threefry([2]value{in[0], in[1]}, [2]value{in[2], in[3]})
+	x, err := c.Compile(l.module("threefry", words[:]...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	out, err := x.Run(inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release(out)
+	for w, b := range out {
+		got := make([]uint32, len(known))
+		if err := pjrt.Download(b, 1, got); err != nil {
+			t.Fatal(err)
+		}
+		for i, k := range known {
+			if got[i] != k[4+w] {
+				t.Errorf("word %d of key %x, counter %x: %x, want %x", w, k[:2], k[2:4], got[i], k[4+w])
+			}
+		}
+	}
+}
+
+// BenchmarkRecipes times what the host does for a batch of Task04's patches that
+// the device makes, and tells how much goes up for it.
+func BenchmarkRecipes(b *testing.B) {
+	patch := [3]int{40, 56, 40}
+	o := augment.Options{Patch: patch, Batch: 9, Dim: 3, Augmentation: augment.V2, Factor: 1, Oversample: 0.33, Workers: 1}
+	l, err := augment.NewLoader(cases(1), o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := &resident{loader: l, drawing: newDrawing(patches(l.Options(), 1), l), starts: make([]int, 3)}
+	bytes, n := 0, 0
+	for b.Loop() {
+		for _, recipes := range l.Recipes(context.Background(), n, n+1) {
+			whole, real := (&made{r, recipes}).numbers(nil, nil)
+			bytes += 4 * (len(whole) + len(real))
+		}
+		n++
+	}
+	b.ReportMetric(float64(bytes)/float64(n), "B/step")
+	b.ReportMetric(float64(4*9*product(patch[:])*2), "B/step-from-the-host")
 }

@@ -13,13 +13,14 @@ type Buffer struct {
 
 // Number is what a Buffer's elements may be on the host's side.
 type Number interface {
-	~float32 | ~float64 | ~int16 | ~int32 | ~uint16
+	~float32 | ~float64 | ~int16 | ~int32 | ~uint16 | ~uint32
 }
 
 // The element types, PJRT_Buffer_Type's.
 const (
 	int16Type    = 3
 	int32Type    = 4
+	uint32Type   = 8
 	float32Type  = 11
 	float64Type  = 12
 	bfloat16Type = 13
@@ -33,6 +34,8 @@ func typeOf[T Number]() int32 {
 		return float64Type
 	case int32:
 		return int32Type
+	case uint32:
+		return uint32Type
 	case uint16:
 		return bfloat16Type
 	}
