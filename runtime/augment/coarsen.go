@@ -20,7 +20,7 @@ func (s *sample) lowResolution(r *rand.Rand, coarsen func(x []float32, scale [3]
 		if s.planar {
 			scale[0] = 1
 		}
-		coarsen(s.channel(c), scale)
+		s.shade(c, func(h *Shade) { h.Zoom = scale }, func(x []float32) { coarsen(x, scale) })
 	}
 }
 
@@ -31,12 +31,17 @@ func (s *sample) coarsen(x []float32, scale [3]float64) {
 	var coarse [3]int
 	var down [3][]int
 	for d := range 3 {
-		coarse[d] = max(1, int(math.RoundToEven(float64(s.shape[d])*float64(float32(scale[d])))))
+		coarse[d] = coarser(s.shape[d], scale[d])
 		down[d] = nearestExact(s.shape[d], coarse[d])
 	}
 	s.other = resize(s.other, coarse[0]*coarse[1]*coarse[2])
 	gather(s.other, x, s.shape, down)
 	enlarge(x, s.other, s.shape, coarse)
+}
+
+// coarser is the number of voxels of a coarser axis.
+func coarser(n int, scale float64) int {
+	return max(1, int(math.RoundToEven(float64(n)*float64(float32(scale)))))
 }
 
 // nearestExact gives, for each of the out positions along an axis, the input

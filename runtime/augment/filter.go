@@ -16,7 +16,7 @@ func blur(s *sample, r *rand.Rand) {
 		for d := s.firstAxis(); d < 3; d++ {
 			sigma[d] = uniform(r, 0.5, 1)
 		}
-		s.smooth(s.channel(c), sigma, torch)
+		s.shade(c, func(h *Shade) { h.Blur = sigma }, func(x []float32) { s.smooth(x, sigma, torch) })
 	}
 }
 

@@ -4,6 +4,10 @@ import "slices"
 
 // mirror reverses the sample along one axis, in place.
 func (s *sample) mirror(axis int) {
+	if s.recipe != nil {
+		s.recipe.Mirror[axis] = true
+		return
+	}
 	for c := range s.channels {
 		flip(s.channel(c), s.shape, axis)
 	}

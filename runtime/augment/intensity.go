@@ -9,6 +9,10 @@ import (
 // [0, 0.1), is used as the standard deviation there, and so here.
 func noise(s *sample, r *rand.Rand) {
 	sigma := float32(uniform(r, 0, 0.1))
+	if s.recipe != nil {
+		s.recipe.noise(r, sigma, s.channels*s.shape[0]*s.shape[1]*s.shape[2])
+		return
+	}
 	for i := range s.image {
 		s.image[i] += sigma * float32(r.NormFloat64())
 	}
@@ -17,7 +21,8 @@ func noise(s *sample, r *rand.Rand) {
 // brightness multiplies every channel by a factor of its own.
 func brightness(s *sample, r *rand.Rand) {
 	for c := range s.channels {
-		multiply(s.channel(c), float32(around(r, 0.75, 1.25)))
+		f := float32(around(r, 0.75, 1.25))
+		s.shade(c, func(h *Shade) { h.Brightness = f }, func(x []float32) { multiply(x, f) })
 	}
 }
 
@@ -30,7 +35,8 @@ func multiply(x []float32, f float32) {
 // contrast stretches every channel about its mean by a factor of its own.
 func contrast(s *sample, r *rand.Rand) {
 	for c := range s.channels {
-		stretch(s.channel(c), float32(around(r, 0.75, 1.25)))
+		f := float32(around(r, 0.75, 1.25))
+		s.shade(c, func(h *Shade) { h.Contrast = f }, func(x []float32) { stretch(x, f) })
 	}
 }
 
@@ -50,17 +56,20 @@ func widen(x []float32, f, mean, lo, hi float32) {
 // gamma bends every channel by a power of its own.
 func gamma(s *sample, r *rand.Rand) {
 	for c := range s.channels {
-		bend(s.channel(c), around(r, 0.7, 1.5))
+		g := around(r, 0.7, 1.5)
+		s.shade(c, func(h *Shade) { h.Gamma = g }, func(x []float32) { bend(x, g) })
 	}
 }
 
 // gammaInverted bends the negated channels, which acts on their bright end.
 func gammaInverted(s *sample, r *rand.Rand) {
 	for c := range s.channels {
-		x := s.channel(c)
-		multiply(x, -1)
-		bend(x, around(r, 0.7, 1.5))
-		multiply(x, -1)
+		g := around(r, 0.7, 1.5)
+		s.shade(c, func(h *Shade) { h.Inverted = g }, func(x []float32) {
+			multiply(x, -1)
+			bend(x, g)
+			multiply(x, -1)
+		})
 	}
 }
 

@@ -177,13 +177,21 @@ func (l *Loader) fill(b *Batch, i int, work *scratch) {
 // draw makes sample j of batch i.
 func (l *Loader) draw(s *sample, i, j int) {
 	r := stream(l.o.Seed, i, j)
-	c := l.cases[r.IntN(len(l.cases))]
-	w := l.sampler.place(r, c, forced(j, l.o.Batch, l.o.Oversample))
+	k := r.IntN(len(l.cases))
+	if s.recipe != nil {
+		s.recipe.Case = k
+	}
+	w := l.sampler.place(r, l.cases[k], forced(j, l.o.Batch, l.o.Oversample))
 	if l.o.Augmentation != "" {
 		generations[l.o.Augmentation].apply(s, w, l.geometry, l.o.Factor, l.o.Mirror, r)
-		s.mask(l.o.UseMask)
 	} else {
 		crop(s, w)
+	}
+	if s.recipe != nil {
+		return
+	}
+	if l.o.Augmentation != "" {
+		s.mask(l.o.UseMask)
 	}
 	s.settle()
 }
@@ -194,24 +202,30 @@ func (l *Loader) draw(s *sample, i, j int) {
 // done (see ctx.Err) or when the caller leaves the loop; either way all its
 // goroutines have ended when it returns.
 func (l *Loader) Batches(ctx context.Context, from, to int) iter.Seq2[int, Batch] {
-	return func(yield func(int, Batch) bool) {
+	return ahead(ctx, from, to, l.o.Workers, l.fill)
+}
+
+// ahead yields what fill makes of the indices from … to-1, in order, by workers
+// that go ahead of the caller.
+func ahead[T any](ctx context.Context, from, to, workers int, fill func(item *T, i int, work *scratch)) iter.Seq2[int, T] {
+	return func(yield func(int, T) bool) {
 		type slot struct {
-			batch Batch
+			item  T
 			index int
 			ready chan struct{}
 		}
-		depth := min(l.o.Workers+1, max(to-from, 0))
+		depth := min(workers+1, max(to-from, 0))
 		queue := make(chan *slot, depth)
 		ctx, stop := context.WithCancel(ctx)
 		var g errgroup.Group
-		for range min(l.o.Workers, depth) {
+		for range min(workers, depth) {
 			g.Go(func() error {
 				work := new(scratch)
 				for s := range queue {
 					if ctx.Err() != nil {
 						continue // nobody waits for it any more
 					}
-					l.fill(&s.batch, s.index, work)
+					fill(&s.item, s.index, work)
 					s.ready <- struct{}{}
 				}
 				return nil
@@ -234,7 +248,7 @@ func (l *Loader) Batches(ctx context.Context, from, to int) iter.Seq2[int, Batch
 			case <-ctx.Done():
 				return
 			}
-			if ctx.Err() != nil || !yield(i, s.batch) {
+			if ctx.Err() != nil || !yield(i, s.item) {
 				return
 			}
 			if s.index = i + depth; s.index < to {

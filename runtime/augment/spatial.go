@@ -13,6 +13,7 @@ type sample struct {
 	labels   []int16   // (Z, Y, X); -1 outside the case or its mask
 	planar   bool      // rotated and scaled within slices only
 	flat     bool      // two dimensions: the z axis does not exist
+	recipe   *Recipe   // unless nil, what is drawn is noted there and nothing is done
 	*scratch
 }
 
@@ -59,6 +60,10 @@ func crop(s *sample, w window) {
 	for d := range 3 {
 		from[d] = w.size[d]/2 - s.shape[d]/2
 	}
+	if s.recipe != nil {
+		s.recipe.crop(s, w, from)
+		return
+	}
 	s.cut(w, from)
 }
 
@@ -96,6 +101,10 @@ func (s *sample) cut(w window, from [3]int) {
 // row; within a row those whose neighbours all lie inside the case take the
 // short way.
 func warp(s *sample, w window, a affine, planar bool) {
+	if s.recipe != nil {
+		s.recipe.warp(w, a)
+		return
+	}
 	t := newTracer(s, w, a, planar)
 	for z := range s.shape[0] {
 		for y := range s.shape[1] {

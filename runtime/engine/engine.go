@@ -18,6 +18,7 @@ type Tensor struct {
 type Batch struct {
 	Image  Tensor    // (N, D, H, W, C)
 	Labels [][]int16 // per output, full resolution first: (N, D, H, W) at that output's resolution
+	Made   any       // instead of both, for a Streamer: what its device makes the batch of
 }
 
 // LossKind names a loss function of Auto-nnU-Net's search space.

@@ -40,12 +40,55 @@ func newPass(data []float32, channels int, shape [3]int, o Options) *pass {
 	} else {
 		p.weight = importance(o.Patch)
 	}
-	voxels, patch := product(p.padded), product(o.Patch)
-	p.input = make([]float32, o.Batch*patch*channels)
-	p.window = make([]float32, patch*o.Classes)
-	p.logits = make([]float32, voxels*o.Classes)
-	p.total = make([]float32, voxels)
 	return p
+}
+
+// allocate makes room for windows that come one by one.
+func (p *pass) allocate() {
+	voxels, patch := product(p.padded), product(p.Patch)
+	p.input = make([]float32, p.Batch*patch*p.channels)
+	p.window = make([]float32, patch*p.Classes)
+	p.logits = make([]float32, voxels*p.Classes)
+	p.total = make([]float32, voxels)
+}
+
+// whole is the padded image (Z, Y, X, C), for a network that cuts windows itself.
+func (p *pass) whole() engine.Tensor {
+	out := make([]float32, product(p.padded)*p.channels)
+	voxels, i := product(p.shape), 0
+	for z := range p.shape[0] {
+		for y := range p.shape[1] {
+			row := ((z+p.below[0])*p.padded[1]+y+p.below[1])*p.padded[2] + p.below[2]
+			for x := range p.shape[2] {
+				for c := range p.channels {
+					out[(row+x)*p.channels+c] = p.data[c*voxels+i]
+				}
+				i++
+			}
+		}
+	}
+	return engine.Tensor{Shape: []int{p.padded[0], p.padded[1], p.padded[2], p.channels}, Data: out}
+}
+
+// take takes the answer for the whole padded image.
+func (p *pass) take(logits engine.Tensor) error {
+	want := []int{p.padded[0], p.padded[1], p.padded[2], p.Classes}
+	if !slices.Equal(logits.Shape, want) {
+		return fmt.Errorf("the network answers with shape %v, want %v (Z, Y, X, K)", logits.Shape, want)
+	}
+	p.logits, p.total = logits.Data, ones(p.padded)
+	return nil
+}
+
+// finish is the result, unless there was an error.
+func (p *pass) finish(err error) (out Logits, _ error) {
+	if err == nil {
+		out, err = p.result()
+	}
+	if err != nil {
+		return Logits{}, fmt.Errorf("predict: %w", err)
+	}
+	return out, nil
 }
 
 func product(s [3]int) int { return s[0] * s[1] * s[2] }

@@ -68,13 +68,25 @@ func (o Options) complete(channels int, shape [3]int, voxels int) (Options, erro
 // (nnU-Net's predict_sliding_window_return_logits). An image smaller than the
 // patch is padded with zeros on both sides. Each window's logits are the mean
 // over its flips; windows are blended in float32 in the order z, y, x, so that
-// the result depends neither on the batch nor on the executor's threads.
+// the result depends neither on the batch nor on the executor's threads. A
+// network that is an engine.WindowPredictor does all that on its device, as long
+// as its memory suffices, to the same numbers but for rounding.
 func Case(ctx context.Context, n Network, data []float32, channels int, shape [3]int, o Options) (Logits, error) {
 	o, err := o.complete(channels, shape, len(data))
 	if err != nil {
 		return Logits{}, fmt.Errorf("predict: %w", err)
 	}
 	p := newPass(data, channels, shape, o)
+	if w, ok := n.(engine.WindowPredictor); ok {
+		logits, err := w.PredictWindows(p.whole(), p.windows, p.flips, p.weight)
+		if !errors.Is(err, engine.ErrNoRoom) {
+			if err == nil {
+				err = p.take(logits)
+			}
+			return p.finish(err)
+		}
+	}
+	p.allocate()
 	for at := 0; at < p.tasks(); at += o.Batch {
 		if err := ctx.Err(); err != nil {
 			return Logits{}, err
@@ -88,9 +100,5 @@ func Case(ctx context.Context, n Network, data []float32, channels int, shape [3
 			return Logits{}, fmt.Errorf("predict: %w", err)
 		}
 	}
-	out, err := p.result()
-	if err != nil {
-		return Logits{}, fmt.Errorf("predict: %w", err)
-	}
-	return out, nil
+	return p.finish(nil)
 }

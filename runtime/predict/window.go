@@ -36,7 +36,7 @@ func windows(image, patch [3]int, step float64) [][3]int {
 }
 
 // flip says along which axes (z, y, x) a window is mirrored.
-type flip [3]bool
+type flip = [3]bool
 
 // flips gives the identity and all combinations of the axes, fewer axes first,
 // in nnU-Net's order of summation.

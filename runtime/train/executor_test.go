@@ -119,7 +119,7 @@ var small = []struct {
 }
 
 // build makes the program of one of the small networks for a batch of 3.
-func build(t *testing.T, i int) *engine.Program {
+func build(t testing.TB, i int) *engine.Program {
 	t.Helper()
 	n, err := unet.Build(small[i].arch)
 	if err != nil {

@@ -4,19 +4,23 @@ import (
 	"math"
 	"slices"
 
+	"runspec/runtime/engine"
 	"runspec/runtime/evaluate"
 )
 
 // overlap counts voxels of each foreground class over a validation epoch:
 // nnU-Net's online evaluation ("pseudo-Dice"), on patches, not on cases.
 type overlap struct {
-	ignore                                     int16     // label that counts nowhere; 0: none
-	regions                                    [][]int16 // labels of each output; nil: outputs are classes
-	truePositive, falsePositive, falseNegative []int64
+	ignore  int16     // label that counts nowhere; 0: none
+	regions [][]int16 // labels of each output; nil: outputs are classes
+	engine.Monitored
 }
 
 func newOverlap(classes, ignore int, regions [][]int16) *overlap {
-	return &overlap{int16(ignore), regions, make([]int64, classes), make([]int64, classes), make([]int64, classes)}
+	counts := make([]int64, 3*classes)
+	return &overlap{int16(ignore), regions, engine.Monitored{
+		TruePositive: counts[:classes], FalsePositive: counts[classes : 2*classes], FalseNegative: counts[2*classes:],
+	}}
 }
 
 // add compares the arg-max of logits (V, K) with labels (V); ties go to the
@@ -40,10 +44,10 @@ func (o *overlap) add(logits []float32, labels []int16) {
 		w := max(int(want), 0)
 		switch {
 		case got == w:
-			o.truePositive[w]++
+			o.TruePositive[w]++
 		default:
-			o.falsePositive[got]++
-			o.falseNegative[w]++
+			o.FalsePositive[got]++
+			o.FalseNegative[w]++
 		}
 	}
 }
@@ -58,26 +62,27 @@ func (o *overlap) addRegions(logits []float32, labels []int16, k int) {
 			got, is := logits[v*k+c] > 0, slices.Contains(values, want)
 			switch {
 			case got && is:
-				o.truePositive[c]++
+				o.TruePositive[c]++
 			case got:
-				o.falsePositive[c]++
+				o.FalsePositive[c]++
 			case is:
-				o.falseNegative[c]++
+				o.FalseNegative[c]++
 			}
 		}
 	}
 }
 
-// dice returns 2tp/(2tp+fp+fn) of each foreground class, missing where the
-// class occurs nowhere, and the mean of those that are there.
-func (o *overlap) dice() (perClass []evaluate.Score, mean evaluate.Score) {
+// pseudoDice returns 2tp/(2tp+fp+fn) of each foreground class, missing where the
+// class occurs nowhere, and the mean of those that are there. Regions have no
+// background among them.
+func pseudoDice(m engine.Monitored, regions bool) (perClass []evaluate.Score, mean evaluate.Score) {
 	sum, n, first := 0.0, 0, 1
-	if o.regions != nil {
+	if regions {
 		first = 0
 	}
-	for c := first; c < len(o.truePositive); c++ {
-		tp := float64(2 * o.truePositive[c])
-		d := tp / (tp + float64(o.falsePositive[c]+o.falseNegative[c]))
+	for c := first; c < len(m.TruePositive); c++ {
+		tp := float64(2 * m.TruePositive[c])
+		d := tp / (tp + float64(m.FalsePositive[c]+m.FalseNegative[c]))
 		perClass = append(perClass, evaluate.Score(d))
 		if !math.IsNaN(d) {
 			sum += d

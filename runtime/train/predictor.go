@@ -16,8 +16,12 @@ func NewPredictor(c nnunet.Configuration, s engine.State, at Place) (engine.Exec
 	if err != nil {
 		return nil, fmt.Errorf("network of %s: %w", c.Name, err)
 	}
+	batch := 1
+	if at.Device != nil {
+		batch = 1 << c.Architecture.Dim // a window with all its flips
+	}
 	p, err := Build(n, GraphOptions{
-		Batch: 1, Patch: c.Patch3(),
+		Batch: batch, Patch: c.Patch3(),
 		// Neither is used; a loss over regions may have a single output.
 		Loss:      engine.Loss{Kind: engine.CE, Regions: make([][]int16, c.Architecture.Classes)},
 		Optimizer: engine.Optimizer{Kind: engine.SGD},

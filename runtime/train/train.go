@@ -41,8 +41,8 @@ type trainer struct {
 	identity   string   // of the job, in its checkpoints
 	outputs    [][3]int // voxels (z, y, x) of each deep-supervision output, full resolution first
 	executor   engine.Executor
-	training   *augment.Loader
-	validation *augment.Loader
+	training   feed
+	validation feed
 	progress   Progress
 }
 
@@ -80,18 +80,28 @@ func newTrainer(job Job, data Data) (*trainer, error) {
 	if t.outputs, err = n.OutputShapes(job.Configuration.Patch3()); err != nil {
 		return nil, err
 	}
-	if t.training, err = t.loader(data.Train, generation(job.Training.Augmentation), trainingStream); err != nil {
+	training, err := t.loader(data.Train, generation(job.Training.Augmentation), trainingStream)
+	if err != nil {
 		return nil, fmt.Errorf("training cases: %w", err)
 	}
-	if t.validation, err = t.loader(data.Validation, "", validationStream); err != nil {
+	validation, err := t.loader(data.Validation, "", validationStream)
+	if err != nil {
 		return nil, fmt.Errorf("validation cases: %w", err)
 	}
 	program, err := Build(n, t.graphOptions())
 	if err != nil {
 		return nil, err
 	}
-	t.executor, err = newExecutor(program, job.place())
-	return t, err
+	if t.executor, err = newExecutor(program, job.place()); err != nil {
+		return nil, err
+	}
+	if t.training, err = t.feed(training); err == nil {
+		t.validation, err = t.feed(validation)
+	}
+	if err != nil {
+		return nil, errors.Join(memory(err), t.executor.Close())
+	}
+	return t, nil
 }
 
 // Regions are the labels of each of a data set's outputs, or nil where its outputs
@@ -201,48 +211,6 @@ func (t *trainer) epoch(ctx context.Context, tell func(Epoch)) error {
 	return nil
 }
 
-// learn runs an epoch's training iterations and returns their mean loss.
-func (t *trainer) learn(ctx context.Context, e Epoch) (evaluate.Score, error) {
-	n, sum := t.job.Training.Iterations, 0.0
-	err := t.each(ctx, t.training, e.Epoch*n, n, func(b engine.Batch) error {
-		loss, err := t.executor.Step(b, e.Rate)
-		sum += loss
-		return diverged(err)
-	})
-	return evaluate.Score(sum / float64(n)), err
-}
-
-func diverged(err error) error {
-	if errors.Is(err, engine.ErrNotFinite) {
-		return fmt.Errorf("%w (%w)", ErrDiverged, err)
-	}
-	return err
-}
-
-// monitor runs an epoch's validation iterations: their mean loss and the
-// pseudo-Dice over all their voxels.
-func (t *trainer) monitor(ctx context.Context, e *Epoch) error {
-	n, sum := t.job.Training.ValidationIterations, 0.0
-	o := newOverlap(t.network.Architecture.Classes, t.job.Description.Ignore, Regions(t.job.Description))
-	err := t.each(ctx, t.validation, e.Epoch*n, n, func(b engine.Batch) error {
-		loss, logits, err := t.executor.Evaluate(b)
-		if err != nil {
-			return diverged(err)
-		}
-		sum += loss
-		o.add(logits.Data, b.Labels[0])
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	e.ValidationLoss = evaluate.Score(sum / float64(n))
-	var mean evaluate.Score
-	e.Dice, mean = o.dice()
-	e.EMA = average(t.progress.EMA, mean)
-	return nil
-}
-
 // average moves the mean pseudo-Dice's average on. Where an epoch's patches
 // show no foreground class it stays; nnU-Net's would be NaN from then on, and
 // no later checkpoint the best.
@@ -254,44 +222,6 @@ func average(old, new evaluate.Score) evaluate.Score {
 		return new
 	}
 	return emaKeep*old + (1-emaKeep)*new
-}
-
-// each feeds n batches of a loader, from the given index on, to do.
-func (t *trainer) each(ctx context.Context, l *augment.Loader, from, n int, do func(engine.Batch) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	for _, b := range l.Batches(ctx, from, from+n) {
-		if err := do(channelsLast(b)); err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-// channelsLast turns a loader's batch (N, C, Z, Y, X) into the engine's (N, D, H, W, C).
-func channelsLast(b augment.Batch) engine.Batch {
-	out := engine.Batch{Image: engine.Tensor{Shape: []int{b.Size, b.Shape[0], b.Shape[1], b.Shape[2], b.Channels}, Data: b.Image}}
-	for _, t := range b.Targets {
-		out.Labels = append(out.Labels, t.Labels)
-	}
-	if b.Channels == 1 {
-		return out
-	}
-	v := b.Shape[0] * b.Shape[1] * b.Shape[2]
-	data := make([]float32, len(b.Image))
-	for n := range b.Size {
-		for c := range b.Channels {
-			plane := b.Image[(n*b.Channels+c)*v:][:v]
-			for i, x := range plane {
-				data[(n*v+i)*b.Channels+c] = x
-			}
-		}
-	}
-	out.Image.Data = data
-	return out
 }
 
 // keep adds an epoch to the progress and writes the checkpoints: the latest

@@ -119,7 +119,7 @@ func TestOverlap(t *testing.T) {
 	o := newOverlap(3, 0, nil)
 	// voxels: predicted 1,1,0,2 (a tie goes to the lower class); labels 1,0,-1,1
 	o.add([]float32{0, 2, 1, 0, 3, 1, 5, 5, 5, 0, 1, 2}, []int16{1, 0, -1, 1})
-	per, mean := o.dice()
+	per, mean := pseudoDice(o.Monitored, false)
 	// class 1: tp 1, fp 1, fn 1 → 0.5; class 2: fp 1 → 0
 	if per[0] != 0.5 || per[1] != 0 || mean != 0.25 {
 		t.Errorf("Dice %v, mean %v", per, mean)
@@ -127,12 +127,12 @@ func TestOverlap(t *testing.T) {
 	// Two regions that overlap: {1, 2} and {2}; label 3 is ignored.
 	over := newOverlap(2, 3, [][]int16{{1, 2}, {2}})
 	over.add([]float32{1, -1, 1, 1, -1, 1, 1, 1}, []int16{1, 2, 1, 3})
-	if per, mean := over.dice(); per[0] != 0.8 || math.Abs(float64(per[1])-2.0/3) > 1e-12 || math.Abs(float64(mean)-(0.8+2.0/3)/2) > 1e-12 {
+	if per, mean := pseudoDice(over.Monitored, true); per[0] != 0.8 || math.Abs(float64(per[1])-2.0/3) > 1e-12 || math.Abs(float64(mean)-(0.8+2.0/3)/2) > 1e-12 {
 		t.Errorf("regions: Dice %v, mean %v", per, mean)
 	}
 	empty := newOverlap(2, 0, nil)
 	empty.add([]float32{1, 0}, []int16{0})
-	if per, mean := empty.dice(); per[0].Known() || mean.Known() {
+	if per, mean := pseudoDice(empty.Monitored, false); per[0].Known() || mean.Known() {
 		t.Errorf("no foreground anywhere gave %v, %v", per, mean)
 	}
 }

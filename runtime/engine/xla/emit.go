@@ -14,9 +14,12 @@ type kind string
 // The element types that programs use.
 const (
 	f32     kind = "f32"
+	f64     kind = "f64"
 	bf16    kind = "bf16"
+	i16     kind = "i16"
 	f16     kind = "f16"
 	i32     kind = "i32"
+	u32     kind = "ui32"
 	boolean kind = "i1"
 )
 
@@ -88,7 +91,7 @@ func (e *emitter) barriers(values ...value) []value {
 // constant is a tensor of one number.
 func (e *emitter) constant(x float64, k kind, shape []int) value {
 	text := strconv.FormatFloat(x, 'e', 17, 64)
-	if k == i32 {
+	if k == i32 || k == u32 {
 		text = strconv.FormatInt(int64(x), 10)
 	}
 	return e.emit(k, shape, "stablehlo.constant dense<%s> : %s", text, tensor(k, shape))
@@ -232,4 +235,31 @@ func contains(list []int, x int) bool {
 // voxels counts the voxels of (N, D, H, W, C) that share one row of R moments.
 func voxels(shape []int, rows int) float64 {
 	return float64(engine.Size(shape[:4])) / float64(rows)
+}
+
+// window takes a box of the given sizes that begins at the given scalars.
+func (e *emitter) window(a value, sizes []int, starts ...value) value {
+	names, types := operands(starts)
+	return e.emit(a.kind, sizes, "stablehlo.dynamic_slice %s, %s, sizes = %s : (%s, %s) -> %s",
+		a.name, names, list(sizes), a.typ(), types, tensor(a.kind, sizes))
+}
+
+// place puts a box into a at the given scalars.
+func (e *emitter) place(a, box value, starts ...value) value {
+	names, types := operands(starts)
+	return e.emit(a.kind, a.shape, "stablehlo.dynamic_update_slice %s, %s, %s : (%s, %s, %s) -> %s",
+		a.name, box.name, names, a.typ(), box.typ(), types, a.typ())
+}
+
+func operands(values []value) (names, types string) {
+	var n, t []string
+	for _, v := range values {
+		n, t = append(n, v.name), append(t, v.typ())
+	}
+	return strings.Join(n, ", "), strings.Join(t, ", ")
+}
+
+// reverse turns an axis round.
+func (e *emitter) reverse(a value, axis int) value {
+	return e.emit(a.kind, a.shape, "stablehlo.reverse %s, dims = %s : %s", a.name, list([]int{axis}), a.typ())
 }

@@ -24,15 +24,16 @@ func (e *Executor) Logits(image engine.Tensor, training bool) ([]engine.Tensor, 
 		return nil, fmt.Errorf("xla: %w", err)
 	}
 	defer x.Close()
-	feed, err := e.feed(engine.Batch{Image: image}, nil)
+	f := &flight{}
+	defer f.land()
+	err = e.load(f, engine.Batch{Image: image}, nil)
 	if err == nil && training {
-		err = e.drop(feed.put)
+		err = e.drop(f)
 	}
-	defer release(feed.own)
 	if err != nil {
 		return nil, fmt.Errorf("xla: %w", err)
 	}
-	out, err := x.Run(append(e.inputs(false), feed.inputs...))
+	out, err := x.Run(append(e.inputs(false), f.cargo...))
 	if err != nil {
 		return nil, fmt.Errorf("xla: %w", err)
 	}
@@ -60,4 +61,35 @@ func (e *Executor) compileLogits(g engine.Graph) (*pjrt.Executable, error) {
 		out = append(out, l.convert(l.values[node], f32))
 	}
 	return e.compiler.compile(l.module("logits", out...))
+}
+
+// Draw makes a batch of a resident data set and downloads it; it serves
+// comparisons.
+func (e *Executor) Draw(b engine.Batch) (engine.Batch, error) {
+	m, ok := b.Made.(*made)
+	if !ok {
+		return b, nil
+	}
+	f := &flight{}
+	defer f.land()
+	if err := m.run(f); err != nil {
+		return b, fmt.Errorf("xla: %w", err)
+	}
+	var out engine.Batch
+	var err error
+	if out.Image, err = download(f.cargo[0], m.drawing.shape); err != nil {
+		return b, fmt.Errorf("xla: %w", err)
+	}
+	for i, taken := range m.drawing.taken {
+		n := m.drawing.shape[0] * len(taken[0]) * len(taken[1]) * len(taken[2])
+		wide, labels := make([]int32, n), make([]int16, n)
+		if err := pjrt.Download(f.cargo[1+i], 4, wide); err != nil {
+			return b, fmt.Errorf("xla: %w", err)
+		}
+		for j, l := range wide {
+			labels[j] = int16(l)
+		}
+		out.Labels = append(out.Labels, labels)
+	}
+	return out, nil
 }

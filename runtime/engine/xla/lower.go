@@ -15,6 +15,7 @@ type lowering struct {
 	activations kind    // element type of activations at rest
 	values      []value // per node
 	arguments   arguments
+	results     []value // that take an argument's memory
 }
 
 // arguments are the function's, in their order.
@@ -26,6 +27,7 @@ type arguments struct {
 	labels     []value // per output
 	masks      []value
 	settings   value // learning rate and Adam's corrections
+	totals     value // what is summed over several calls
 	scaler     scaler
 	list       []argument
 }
@@ -117,6 +119,7 @@ func (l *lowering) declare(training bool) {
 	}
 	l.declareScaler()
 	a.settings = l.argument(f32, []int{settingsSize})
+	a.totals = l.argument(f64, []int{stepTotals})
 }
 
 // feed declares what comes with every call: the image, labels, masks.

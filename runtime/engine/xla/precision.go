@@ -2,7 +2,6 @@ package xla
 
 import (
 	"fmt"
-	"math"
 
 	"runspec/runtime/engine"
 	"runspec/runtime/engine/xla/pjrt"
@@ -62,7 +61,7 @@ func (u *update) rescale() {
 	grown := u.add(old.growth, u.like(1, old.growth))
 	due := u.compare("GE", grown, u.like(engine.ScalerInterval, grown))
 	larger := u.scaled(old.scale, engine.ScalerGrow)
-	inRange := u.emit(boolean, larger.shape, "stablehlo.is_finite %s : (%s) -> %s", larger.name, larger.typ(), tensor(boolean, larger.shape))
+	inRange := u.isFinite(larger)
 	scale := u.choose(u.binary("and", due, inRange), larger, old.scale)
 	growth := u.choose(due, u.like(0, grown), grown)
 	u.supersede(old.scale, u.choose(u.finite, scale, u.scaled(old.scale, engine.ScalerBackoff)))
@@ -74,16 +73,6 @@ type scaling []*pjrt.Buffer
 
 // scalerNames are its tensors in the order of arguments and results.
 var scalerNames = []string{engine.ScalerScale, engine.ScalerGrowth}
-
-// refused says whether a step of this loss and squared norm of the gradients is
-// an error. With a loss scale, gradients that overflow are none.
-func (e *Executor) refused(loss, square float32) bool {
-	sum := float64(loss)
-	if len(e.scaling) == 0 {
-		sum += float64(square)
-	}
-	return math.IsNaN(sum) || math.IsInf(sum, 0)
-}
 
 // uploadScaling takes the scale from a state, or starts it.
 func (e *Executor) uploadScaling(s engine.State) error {

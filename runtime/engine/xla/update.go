@@ -3,10 +3,11 @@ package xla
 import "runspec/runtime/engine"
 
 // lowerStep is a whole training step: loss and gradients, clipping, the
-// optimiser, running statistics. Its results are the trained parameters, the
-// optimiser's state, the running statistics and float16's loss scale, each in the
-// memory of the old one; then the loss, and the squared norm of the gradients.
-// Where one of these two is not finite, all else but the scale stays as it was.
+// optimiser, running statistics, totals. Its results are the trained parameters,
+// the optimiser's state, the running statistics and float16's loss scale, then the
+// totals, each in the memory of the old one. A step whose gradients overflow under
+// a loss scale changes nothing but the scale; from one on that failed otherwise,
+// all stays as it was.
 func lowerStep(p *engine.Program, activations kind) (string, error) {
 	l := newLowering(p, p.Train, activations)
 	l.declare(true)
@@ -23,18 +24,17 @@ func lowerStep(p *engine.Program, activations kind) (string, error) {
 type update struct {
 	*lowering
 	gradients []value // per parameter, clipped; empty: none
-	finite    value
-	rate      value // scalars
-	size      value // Adam's step size: the rate over the first correction
-	root      value // of Adam's second correction
-	results   []value
+	stopped   value   // an earlier step has failed
+	finite    value   // this step changes the weights
+	rate      value   // scalars
+	size      value   // Adam's step size: the rate over the first correction
+	root      value   // of Adam's second correction
 }
 
 func (u *update) run() {
 	loss := u.values[u.graph.Loss]
 	square := u.square()
-	sum := u.add(loss, square)
-	u.finite = u.emit(boolean, nil, "stablehlo.is_finite %s : (%s) -> %s", sum.name, sum.typ(), tensor(boolean, nil))
+	totals := u.tally(loss, square)
 	setting := func(i int) value { return u.reshape(u.slice(u.arguments.settings, 0, i, i+1)) }
 	u.rate, u.size, u.root = setting(0), setting(1), setting(2)
 	u.clip(square)
@@ -45,7 +45,7 @@ func (u *update) run() {
 	}
 	u.follow()
 	u.rescale()
-	u.results = append(u.results, loss, square)
+	u.give(u.arguments.totals, totals)
 }
 
 // square is the squared norm over all gradients.
@@ -84,15 +84,8 @@ func (u *update) clip(square value) {
 // replace makes new the result that takes old's memory, unless the step failed.
 func (u *update) replace(old, new value) { u.supersede(old, u.choose(u.finite, new, old)) }
 
-// supersede does so in any case.
-func (u *update) supersede(old, new value) {
-	for i := range u.arguments.list {
-		if u.arguments.list[i].name == old.name {
-			u.arguments.list[i].result = len(u.results)
-		}
-	}
-	u.results = append(u.results, new)
-}
+// supersede does so unless an earlier one has failed.
+func (u *update) supersede(old, new value) { u.give(old, u.choose(u.stopped, old, new)) }
 
 // step moves one parameter by PyTorch's formulas (torch.optim.SGD with Nesterov
 // momentum, Adam, AdamW).

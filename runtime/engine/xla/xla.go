@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"runspec/runtime/engine"
 	"runspec/runtime/engine/xla/pjrt"
@@ -38,7 +39,10 @@ type Executor struct {
 	activations kind // element type of activations at rest
 	compiler    compiler
 
-	step, evaluate, predict part
+	step, evaluate, monitor, predict part
+	forward                          part // full-resolution logits of a whole batch
+	canvases                         map[[3]int]*canvas
+	residents                        []*resident
 
 	parameters []*pjrt.Buffer
 	slots      map[string][]*pjrt.Buffer
@@ -75,53 +79,38 @@ func (e *Executor) parts() {
 	p, k := e.program, e.activations
 	e.step = part{name: "training step", lower: func() (string, error) { return lowerStep(p, k) }}
 	e.evaluate = part{name: "evaluation", lower: func() (string, error) { return lowerForward(p, p.Evaluate, k) }}
+	e.monitor = part{name: "validation", lower: func() (string, error) { return lowerMonitor(p, k) }}
+	whole := engine.Graph{Nodes: p.Evaluate.Nodes, Loss: -1, Logits: p.Evaluate.Logits[:1]}
+	e.forward = part{name: "prediction of batches", lower: func() (string, error) { return lowerForward(p, whole, k) }}
 	e.predict = part{name: "prediction", lower: func() (string, error) { return lowerForward(p, p.Predict, k) }}
 }
 
-// run runs a part, for which it may have to be compiled.
+// ready compiles a part that has not been asked for.
+func (e *Executor) ready(p *part) error {
+	if p.Executable != nil {
+		return nil
+	}
+	text, err := p.lower()
+	if err == nil {
+		p.Executable, err = e.compiler.compile(text)
+	}
+	if err != nil {
+		return fmt.Errorf("compile the %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// run runs a part.
 func (e *Executor) run(p *part, inputs []*pjrt.Buffer) ([]*pjrt.Buffer, error) {
-	if p.Executable == nil {
-		text, err := p.lower()
-		if err == nil {
-			p.Executable, err = e.compiler.compile(text)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("compile the %s: %w", p.name, err)
-		}
+	if err := e.ready(p); err != nil {
+		return nil, err
 	}
 	return p.Run(inputs)
 }
 
 // Step implements engine.Executor.
 func (e *Executor) Step(b engine.Batch, rate float64) (float64, error) {
-	if err := e.program.CheckBatch(b); err != nil {
-		return 0, err
-	}
-	feed, err := e.feed(b, e.settings(rate))
-	defer release(feed.own)
-	if err != nil {
-		return 0, fmt.Errorf("xla: %w", err)
-	}
-	state := e.state()
-	out, err := e.run(&e.step, append(e.inputs(true), feed.inputs...))
-	if err != nil {
-		return 0, fmt.Errorf("xla: %w", err)
-	}
-	for i, at := range state {
-		(*at).Close()
-		*at = out[i]
-	}
-	tail := out[len(state):]
-	defer release(tail)
-	var loss, square [1]float32
-	if err := errors.Join(pjrt.Download(tail[0], 0, loss[:]), pjrt.Download(tail[1], 0, square[:])); err != nil {
-		return 0, fmt.Errorf("xla: %w", err)
-	}
-	if e.refused(loss[0], square[0]) {
-		return float64(loss[0]), engine.ErrNotFinite
-	}
-	e.steps++
-	return float64(loss[0]), nil
+	return e.Learn(slices.Values([]engine.Batch{b}), rate)
 }
 
 // settings are the learning rate and Adam's corrections at the coming step.
@@ -170,63 +159,6 @@ func (e *Executor) inputs(training bool) (list []*pjrt.Buffer) {
 	return append(list, e.scaling...)
 }
 
-// fed is what one call uploads.
-type fed struct{ inputs, own []*pjrt.Buffer }
-
-func (f *fed) put(x *pjrt.Buffer, err error) error {
-	if err == nil {
-		f.inputs, f.own = append(f.inputs, x), append(f.own, x)
-	}
-	return err
-}
-
-// feed uploads settings, if there are any, the image, the labels, and for a step
-// the masks.
-func (e *Executor) feed(b engine.Batch, settings []float32) (*fed, error) {
-	f := &fed{}
-	if settings != nil {
-		if err := f.put(pjrt.Upload(e.client, e.device, settings, len(settings))); err != nil {
-			return f, err
-		}
-	}
-	if err := f.put(pjrt.Upload(e.client, e.device, b.Image.Data, b.Image.Shape...)); err != nil {
-		return f, err
-	}
-	for i, labels := range b.Labels {
-		wide := make([]int32, len(labels))
-		for j, l := range labels {
-			wide[j] = int32(l)
-		}
-		shape := e.program.Train.Nodes[e.program.Train.Logits[i]].Shape[:4]
-		if err := f.put(pjrt.Upload(e.client, e.device, wide, shape...)); err != nil {
-			return f, err
-		}
-	}
-	if settings == nil {
-		return f, nil
-	}
-	return f, e.drop(f.put)
-}
-
-// drop uploads the dropout masks of the coming step, in the order of their index.
-func (e *Executor) drop(put func(*pjrt.Buffer, error) error) error {
-	masks := map[int]engine.Node{}
-	for _, n := range e.program.Train.Nodes {
-		if m, ok := n.Op.(engine.Mask); ok {
-			masks[m.Index] = n
-		}
-	}
-	for index := range len(masks) {
-		n := masks[index]
-		mask := make([]float32, engine.Size(n.Shape))
-		engine.DropMask(mask, e.program.Seed, e.steps, index, n.Op.(engine.Mask).Rate)
-		if err := put(pjrt.Upload(e.client, e.device, mask, n.Shape...)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func release(list []*pjrt.Buffer) {
 	for _, b := range list {
 		b.Close()
@@ -238,12 +170,12 @@ func (e *Executor) Evaluate(b engine.Batch) (float64, engine.Tensor, error) {
 	if err := e.program.CheckBatch(b); err != nil {
 		return 0, engine.Tensor{}, err
 	}
-	feed, err := e.feed(b, nil)
-	defer release(feed.own)
-	if err != nil {
+	f := &flight{}
+	defer f.land()
+	if err := e.load(f, b, nil); err != nil {
 		return 0, engine.Tensor{}, fmt.Errorf("xla: %w", err)
 	}
-	out, err := e.run(&e.evaluate, append(e.inputs(false), feed.inputs...))
+	out, err := e.run(&e.evaluate, append(e.inputs(false), f.cargo...))
 	if err != nil {
 		return 0, engine.Tensor{}, fmt.Errorf("xla: %w", err)
 	}
@@ -300,7 +232,15 @@ func download(b *pjrt.Buffer, shape []int) (engine.Tensor, error) {
 func (e *Executor) Close() error {
 	e.free()
 	var err error
-	for _, p := range []*part{&e.step, &e.evaluate, &e.predict} {
+	for _, r := range e.residents {
+		err = errors.Join(err, r.close())
+	}
+	e.residents = nil
+	parts := []*part{&e.step, &e.evaluate, &e.monitor, &e.predict, &e.forward}
+	for _, c := range e.canvases {
+		parts = append(parts, &c.cut, &c.blend, &c.mean)
+	}
+	for _, p := range parts {
 		if p.Executable != nil {
 			err = errors.Join(err, p.Executable.Close())
 		}

@@ -12,17 +12,25 @@ type Buffer struct {
 }
 
 // Number is what a Buffer's elements may be on the host's side.
-type Number interface{ ~float32 | ~int32 | ~uint16 }
+type Number interface {
+	~float32 | ~float64 | ~int16 | ~int32 | ~uint16
+}
 
 // The element types, PJRT_Buffer_Type's.
 const (
+	int16Type    = 3
 	int32Type    = 4
 	float32Type  = 11
+	float64Type  = 12
 	bfloat16Type = 13
 )
 
 func typeOf[T Number]() int32 {
 	switch any(*new(T)).(type) {
+	case int16:
+		return int16Type
+	case float64:
+		return float64Type
 	case int32:
 		return int32Type
 	case uint16:
@@ -37,25 +45,11 @@ const immutableUntilDone = 1
 // Upload copies an array to a device and waits until the host's memory is free
 // again. A uint16 is a bfloat16's bits.
 func Upload[T Number](c *Client, d Device, data []T, shape ...int) (*Buffer, error) {
-	var pin runtime.Pinner
-	defer pin.Unpin()
-	dims := make([]int64, len(shape))
-	for i, n := range shape {
-		dims[i] = int64(n)
-	}
-	if len(data) > 0 {
-		pin.Pin(unsafe.SliceData(data))
-	}
-	a, err := call(c.plugin, clientBufferFromHost, fromHost{
-		client: c.object, data: unsafe.Pointer(unsafe.SliceData(data)), kind: typeOf[T](),
-		dims: unsafe.Pointer(unsafe.SliceData(dims)), rank: uintptr(len(dims)),
-		semantics: immutableUntilDone, device: d.object,
-	})
+	b, sent, err := Send(c, d, data, shape...)
 	if err != nil {
 		return nil, err
 	}
-	b := &Buffer{client: c, object: a.buffer}
-	if err := c.plugin.await(a.done); err != nil {
+	if err := sent.Await(); err != nil {
 		b.Close()
 		return nil, err
 	}

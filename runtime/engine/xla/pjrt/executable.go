@@ -98,7 +98,10 @@ func (e *Executable) Serialize() ([]byte, error) {
 // Run starts the program on the inputs and returns its outputs, which later
 // calls may use at once: the device orders them. Inputs that the program aliases
 // with outputs are donated, and are only good for closing afterwards.
-func (e *Executable) Run(inputs []*Buffer) ([]*Buffer, error) {
+func (e *Executable) Run(inputs []*Buffer) ([]*Buffer, error) { return e.run(inputs, nil) }
+
+// run starts the program; done, unless nil, receives the event of its end.
+func (e *Executable) run(inputs []*Buffer, done *uintptr) ([]*Buffer, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	in, out := make([]uintptr, max(1, len(inputs))), make([]uintptr, max(1, e.Outputs))
@@ -108,11 +111,14 @@ func (e *Executable) Run(inputs []*Buffer) ([]*Buffer, error) {
 	inList, outList := []*uintptr{&in[0]}, []*uintptr{&out[0]}
 	pin.Pin(&in[0])
 	pin.Pin(&out[0])
+	if done != nil {
+		pin.Pin(done)
+	}
 	options := &arguments[executeOptions]{}
 	options.size = unsafe.Sizeof(*options)
 	_, err := call(e.client.plugin, loadedExecute, execute{
 		executable: e.loaded, options: options, devices: 1, inputCount: uintptr(len(inputs)),
-		inputs: unsafe.Pointer(&inList[0]), outputs: unsafe.Pointer(&outList[0]),
+		inputs: unsafe.Pointer(&inList[0]), outputs: unsafe.Pointer(&outList[0]), events: unsafe.Pointer(done),
 	})
 	if err != nil {
 		return nil, err
