@@ -51,26 +51,30 @@ func TestSearchedConfigurations(t *testing.T) {
 	if len(files) != 42 {
 		t.Errorf("%d recordings, want 42", len(files))
 	}
+	var index map[string]struct {
+		Patch, Features, Blocks []int
+		Batch                   int
+		Decoder                 []int    `json:"dec"`
+		Configurations          []string `json:"configs"`
+	}
+	readJSON(t, shared+"/nnunet/auto_planner/index.json", &index)
+	if len(index) != len(files) {
+		t.Errorf("the index has %d recordings of %d", len(index), len(files))
+	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
-			raw, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
 			var r struct {
 				Sought space.Configuration `json:"hp_config"`
 				Plans  json.RawMessage
 			}
-			if err := json.Unmarshal(raw, &r); err != nil {
-				t.Fatal(err)
-			}
+			readJSON(t, file, &r)
 			planner := nnunet.ConvPlanner
 			if e := r.Sought["encoder_type"]; e == space.Text("ResidualEncoderL") { // no space has it; a study's planner does
 				delete(r.Sought, "encoder_type")
 				planner = nnunet.ResEncLPlanner
 			}
 			d := published(t, strings.Join(strings.SplitN(filepath.Base(file), "_", 3)[:2], "_"))
-			_, have, fit, err := (Training{}).Fitted(d.Description, *d.Fingerprint, planner, d.Configuration, r.Sought)
+			s, have, fit, err := (Training{}).Fitted(d.Description, *d.Fingerprint, planner, d.Configuration, r.Sought)
 			if err != nil || fit != (Fit{}) {
 				t.Fatal(fit, err)
 			}
@@ -85,7 +89,61 @@ func TestSearchedConfigurations(t *testing.T) {
 			if d := cmp.Diff(want, have); d != "" {
 				t.Error(d)
 			}
+			listed := index[strings.TrimSuffix(filepath.Base(file), ".json")]
+			var features, blocks []int
+			for _, s := range have.Architecture.Stages {
+				features, blocks = append(features, s.Features), append(blocks, s.Blocks)
+			}
+			if d := cmp.Diff([]any{listed.Patch, listed.Batch, listed.Features, listed.Blocks, listed.Decoder, listed.Configurations},
+				[]any{have.Patch, have.Batch, features, blocks, have.Architecture.DecoderBlocks, names(s)}); d != "" {
+				t.Error(d)
+			}
 		})
+	}
+}
+
+// TestDerivedConfigurations plans the authors' recorded trees as a trial does: the
+// number of parameters is that of their networks.
+func TestDerivedConfigurations(t *testing.T) {
+	files, _ := filepath.Glob(shared + "/nnunet/hnas/*_n[47]*.json")
+	seen := 0
+	for _, file := range files {
+		var r struct {
+			Tree   string              `json:"string_tree"`
+			Sought space.Configuration `json:"hp_config"`
+			Set    string              `json:"plan"`
+			Count  int64               `json:"n_params"`
+			Named  []struct{}          `json:"params"`
+		}
+		readJSON(t, file, &r)
+		if len(r.Named) == 0 {
+			continue // a grammar
+		}
+		seen++
+		d := published(t, r.Set)
+		r.Sought["architecture"] = space.Text(r.Tree)
+		_, c, fit, err := (Training{}).Fitted(d.Description, *d.Fingerprint, nnunet.ConvPlanner, d.Configuration, r.Sought)
+		if err != nil || fit.Dropped > 0 {
+			t.Error(file, fit, err)
+			continue
+		}
+		if n, err := unet.Build(c.Architecture); err != nil || n.ParameterCount() != r.Count {
+			t.Errorf("%s: %d parameters, want %d, %v", file, n.ParameterCount(), r.Count, err)
+		}
+	}
+	if seen == 0 {
+		t.Skip("the authors' networks (shared/reference/nnunet/hnas) are not here")
+	}
+}
+
+func readJSON(t testing.TB, file string, v any) {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		t.Fatal(file, err)
 	}
 }
 
@@ -166,16 +224,13 @@ func load(d Dataset, c nnunet.Configuration) float64 {
 
 // TestStages compares the table with the authors' settings.
 func TestStages(t *testing.T) {
-	raw, err := os.ReadFile(shared + "/search/5_spaces/datasets.json")
-	if err != nil {
+	if _, err := os.Stat(shared + "/search/5_spaces/datasets.json"); err != nil {
 		t.Skip("the authors' data sets (shared/reference/search/5_spaces) are not here")
 	}
 	var golden map[string]struct {
 		Stages int `json:"default_n_stages"`
 	}
-	if err := json.Unmarshal(raw, &golden); err != nil {
-		t.Fatal(err)
-	}
+	readJSON(t, shared+"/search/5_spaces/datasets.json", &golden)
 	if len(golden) != len(publishedStages) {
 		t.Errorf("%d data sets, want %d", len(publishedStages), len(golden))
 	}
