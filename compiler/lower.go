@@ -26,7 +26,7 @@ func lower(s *source, sources Sources) (*plan.Plan, diag.Diagnostics) {
 	p.Name, _ = root.field("name").text()
 	seed, _ := root.field("seed").int()
 	p.Seed = uint64(seed)
-	if p.Simulation = simulation(root); p.Simulation != nil {
+	if p.Simulation = l.simulation(root); p.Simulation != nil {
 		l.sources = Sources{} // nobody reads the data
 	}
 	p.Engine = l.engine(root)
@@ -60,23 +60,6 @@ func (l *lowering) engine(root node) plan.Engine {
 			"engine is \"cpu\", which computes in fp32; training.precision is %q. Drop the precision, or let engine be \"auto\" or \"xla\".", p)
 	}
 	return e
-}
-
-// simulation is the black box of backend "simulate", else nil.
-func simulation(root node) *plan.Simulation {
-	if backend, _ := root.field("backend").text(); backend != "simulate" {
-		return nil
-	}
-	n := root.field("simulation").or("simulation")
-	var s plan.Simulation
-	s.Kind, _ = n.field("kind").text()
-	for _, c := range n.field("constants").fields() {
-		if s.Constants == nil {
-			s.Constants = map[string]float64{}
-		}
-		s.Constants[c.name], _ = c.number()
-	}
-	return &s
 }
 
 func training(n node) plan.Training {

@@ -47,11 +47,17 @@ func (s *studies) simulate(ctx context.Context, j *journal.Journal, o Options) e
 
 // blackBox opens what a plan's simulation asks.
 func blackBox(s plan.Simulation) (simulate.Box, error) {
-	if s.Kind == simulate.NB201 {
+	switch {
+	case s.Kind == simulate.NB201:
 		p, err := simulate.Open(simulate.NB201, nil)
 		return p.Box, err
+	case s.Kind == simulate.UserTable:
+		return simulate.ParseTable(s.File, []byte(s.Text))
 	}
 	f, err := simulate.BuiltIn()
+	if err == nil && s.Text != "" {
+		f, err = simulate.ParseFormula(s.File, []byte(s.Text))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -161,8 +167,8 @@ func (r simulation) tell(t task, folds, judged []plan.Fold) error {
 	c := t.trial.Configuration
 	if t.baseline != "" {
 		c = residual[r.planner(t)]
-		if r.plan.Simulation.Kind == simulate.NB201 {
-			return nil // the table has no baselines
+		if kind := r.plan.Simulation.Kind; kind == simulate.NB201 || kind == simulate.UserTable {
+			return nil // a table has no baselines
 		}
 	}
 	values, err := r.Evaluate(c, float64(t.trial.Epochs))

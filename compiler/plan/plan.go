@@ -52,7 +52,9 @@ const (
 
 // Simulation is the black box that stands in the place of trainings.
 type Simulation struct {
-	Kind      string             `json:"kind"`                // "formula" or "nb201"
+	Kind      string             `json:"kind"`                // "formula", "nb201" or "table"
+	File      string             `json:"file,omitempty"`      // that Text was read from
+	Text      string             `json:"text,omitempty"`      // a formula's constants, or a table; none: built in
 	Constants map[string]float64 `json:"constants,omitempty"` // of the formula, in the place of the built-in ones
 }
 

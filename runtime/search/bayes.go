@@ -199,15 +199,32 @@ func (m bayes) propose(s *state) (Trial, bool) {
 		c, err := withKey(m.study.Space.Default())
 		return m.trial(s, c, m.top(), step), err == nil && m.affords(s, m.top())
 	} else if first := max(0, s.ledger.First()-len(m.known)); step < first || lead && step == first && first > 0 {
-		c, ok := m.fresh(s, rng)
-		return m.trial(s, c, 0, step), ok && m.affords(s, 0)
+		if c, ok := m.fresh(s, rng); ok {
+			return m.trial(s, c, 0, step), m.affords(s, 0)
+		}
 	}
 	k, ok := s.ledger.Next()
 	if !ok {
 		return Trial{}, false
 	}
-	c, ok := m.choose(s, k, rng)
-	return m.trial(s, c, k, step), ok
+	if c, ok := m.choose(s, k, rng); ok {
+		return m.trial(s, c, k, step), true
+	}
+	return m.leftover(s, step, rng)
+}
+
+// leftover proposes what a small space has left where it is used up at the rung
+// whose turn it is: at the highest rung that has anything.
+func (m bayes) leftover(s *state, step int, rng *rand.Rand) (Trial, bool) {
+	for k := m.top(); k >= 0; k-- {
+		if !m.affords(s, k) {
+			continue
+		}
+		if c, ok := m.choose(s, k, rng); ok {
+			return m.trial(s, c, k, step), true
+		}
+	}
+	return Trial{}, false
 }
 
 func (m bayes) affords(s *state, rung int) bool {

@@ -202,6 +202,19 @@ func TestBayesUsesUpASmallSpace(t *testing.T) {
 	}
 }
 
+// TestBayesUsesUpEveryRung takes the four configurations of a small space to the
+// top.
+func TestBayesUsesUpEveryRung(t *testing.T) {
+	p := problem(t, simulate.NB201)
+	p.Space.Parameters = []space.Parameter{{Name: "edge0", Kind: space.Categorical, Choices: []space.Value{space.Text("a"), space.Text("b"), space.Text("c"), space.Text("d")}}}
+	p.Fidelity = plan.Fidelity{Min: 10, Max: 100, Eta: 10}
+	p.Box = strange(func(_ space.Configuration, e float64) []float64 { return []float64{1 / e, e} })
+	trials := play(t, p, ours(p, 500, plan.CountFull), simulate.Clock{})
+	if top := objectives(trials, 1); len(top) != 4 {
+		t.Errorf("%d of 4 configurations are at the top after %v", len(top), ids(trials))
+	}
+}
+
 func TestBayesWantsABudget(t *testing.T) {
 	s := ours(problem(t, simulate.FormulaHPO), 4000, plan.CountFull)
 	s.Budget = nil

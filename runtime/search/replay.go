@@ -16,26 +16,31 @@ func (m bayes) replay(ended []Observation) []Trial {
 	}
 	s, now := m.begin(len(ended)), 0
 	var until []int // when each open trial ends
-	for step := 1; ; step++ {
-		for len(s.open) == m.study.Optimizer.Workers {
-			next := m.earliest(until)
-			o, over := results[s.open[next].ID]
-			if !over {
-				return m.waiting(s.open, results)
-			}
-			now = until[next]
-			s.ended = append(s.ended, o)
-			s.open, until = slices.Delete(s.open, next, next+1), slices.Delete(until, next, next+1)
-		}
+	for step := 1; ; {
 		t, ok := steps[step]
-		if !ok {
-			if t, ok = m.propose(s); !ok {
-				return m.waiting(s.open, results)
-			}
+		if busy := len(s.open) == m.study.Optimizer.Workers; !ok && !busy {
+			t, ok = m.propose(s)
+		} else if busy {
+			ok = false
 		}
-		m.start(s, t)
-		s.open = append(s.open, t)
-		until = append(until, now+s.ledger.Price(t.Rung, t.Parent != ""))
+		if ok {
+			m.start(s, t)
+			s.open = append(s.open, t)
+			until = append(until, now+s.ledger.Price(t.Rung, t.Parent != ""))
+			step++
+			continue
+		}
+		if len(s.open) == 0 {
+			return nil
+		}
+		next := m.earliest(until) // nothing begins before it ends
+		o, over := results[s.open[next].ID]
+		if !over {
+			return m.waiting(s.open, results)
+		}
+		now = until[next]
+		s.ended = append(s.ended, o)
+		s.open, until = slices.Delete(s.open, next, next+1), slices.Delete(until, next, next+1)
 	}
 }
 

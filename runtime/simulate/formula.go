@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 
 	"runspec/compiler/space"
 )
@@ -92,26 +91,6 @@ func (s scale) place(v float64) float64 {
 func BuiltIn() (Formula, error) {
 	var f Formula
 	return f, decode("formula.json", &f)
-}
-
-// ReadFormula reads a formula's constants from a file, such as a changed copy
-// of data/formula.json. Constants that it does not name keep their values.
-func ReadFormula(path string) (Formula, error) {
-	f, err := BuiltIn()
-	if err != nil {
-		return f, err
-	}
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(text, &f)
-	}
-	if err != nil {
-		return f, fmt.Errorf("formula %s: %w", path, err)
-	}
-	if len(f.Constants.Ref) != 2 {
-		return f, fmt.Errorf("formula %s: constants.ref has %d numbers; give it one for each of the two objectives", path, len(f.Constants.Ref))
-	}
-	return f, nil
 }
 
 // reader reads a configuration's values and keeps the first thing that is

@@ -45,6 +45,9 @@ const (
 	NB201          = "nb201"            // NAS-Bench-201 on CIFAR-10
 )
 
+// UserTable is the kind of simulation whose table a user gives.
+const UserTable = "table"
+
 // Names lists the problems.
 func Names() []string { return []string{FormulaHPO, FormulaHPONAS, FormulaHPOHNAS, NB201} }
 

@@ -195,3 +195,42 @@ func TestRecorded(t *testing.T) {
 		t.Errorf("z is %v", z)
 	}
 }
+
+// TestTrees asks the formula about derivations: the default tree is the default
+// network but for its dropout, more blocks take longer, a batch norm costs half
+// of what two do, and what is no tree is told.
+func TestTrees(t *testing.T) {
+	p, err := Open(FormulaHPOHNAS, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(old, new string) []float64 {
+		c := p.Space.Default()
+		text, _ := c["architecture"].Text()
+		c["architecture"] = space.Text(strings.Replace(text, old, new, 1))
+		y, err := p.Box.Evaluate(c, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return y
+	}
+	same := ask("", "")
+	flat, err := Open(FormulaHPO, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if y, err := flat.Box.Evaluate(flat.Space.Default(), 1000); err != nil || y[0] != same[0] || y[1] != same[1] {
+		t.Errorf("the default tree gives %v, nnU-Net's network %v, %v", same, y, err)
+	}
+	if y := ask("2b", "4b"); y[1] <= same[1] {
+		t.Errorf("two more blocks take %v hours, the default %v", y[1], same[1])
+	}
+	if y := ask("instance_norm", "batch_norm"); y[0] <= same[0] || y[1] >= same[1] {
+		t.Errorf("a batch norm gives %v, the default %v", y, same)
+	}
+	c := p.Space.Default()
+	c["architecture"] = space.Text("(S (")
+	if _, err := p.Box.Evaluate(c, 1000); err == nil || !strings.Contains(err.Error(), "architecture") {
+		t.Errorf("half a tree: %v", err)
+	}
+}
