@@ -132,28 +132,32 @@ func (e *emitter) reduce(op string, a value, init float64, axes ...int) value {
 		a.name, start.name, op, list(axes), a.typ(), start.typ(), tensor(a.kind, shape))
 }
 
-// sums folds the same axes of two values of one shape in one pass.
-func (e *emitter) sums(a, b value, axes ...int) (value, value) {
+// sums sums values of one shape along the same axes, in one pass over them.
+func (e *emitter) sums(values []value, axes ...int) []value {
 	var shape []int
-	for i, n := range a.shape {
+	for i, n := range values[0].shape {
 		if !contains(axes, i) {
 			shape = append(shape, n)
 		}
 	}
-	zero, one := e.constant(0, a.kind, nil), tensor(a.kind, nil)
+	k := values[0].kind
+	zero, one, out := e.constant(0, k, nil), tensor(k, nil), tensor(k, shape)
 	all := fmt.Sprintf("%%v%d", e.next)
 	e.next++
-	fmt.Fprintf(&e.text, `    %s:2 = stablehlo.reduce(%s init: %s), (%s init: %s) across dimensions = %s : (%s, %s, %s, %s) -> (%s, %s)
-     reducer(%%a: %s, %%b: %s) (%%c: %s, %%d: %s) {
-      %%e = stablehlo.add %%a, %%b : %s
-      %%f = stablehlo.add %%c, %%d : %s
-      stablehlo.return %%e, %%f : %s, %s
-    }
-`, all, a.name, zero.name, b.name, zero.name, list(axes), a.typ(), b.typ(), one, one, tensor(a.kind, shape), tensor(a.kind, shape),
-		one, one, one, one, one, one, one, one)
-	first := value{name: all + "#0", shape: shape, kind: a.kind}
-	second := value{name: all + "#1", shape: shape, kind: a.kind}
-	return first, second
+	var in, types, starts, outs, pairs, adds, names []string
+	var sums []value
+	for i, v := range values {
+		in = append(in, fmt.Sprintf("(%s init: %s)", v.name, zero.name))
+		types, starts, outs = append(types, v.typ()), append(starts, one), append(outs, out)
+		pairs = append(pairs, fmt.Sprintf("(%%p%d: %s, %%q%d: %s)", i, one, i, one))
+		adds = append(adds, fmt.Sprintf("      %%r%d = stablehlo.add %%p%d, %%q%d : %s\n", i, i, i, one))
+		names = append(names, fmt.Sprintf("%%r%d", i))
+		sums = append(sums, value{name: fmt.Sprintf("%s#%d", all, i), shape: shape, kind: k})
+	}
+	fmt.Fprintf(&e.text, "    %s:%d = stablehlo.reduce%s across dimensions = %s : (%s) -> (%s)\n     reducer%s {\n%s      stablehlo.return %s : %s\n    }\n",
+		all, len(values), strings.Join(in, ", "), list(axes), strings.Join(append(types, starts...), ", "), strings.Join(outs, ", "),
+		strings.Join(pairs, " "), strings.Join(adds, ""), strings.Join(names, ", "), strings.Join(starts, ", "))
+	return sums
 }
 
 func (e *emitter) sum(a value, axes ...int) value { return e.reduce("add", a, 0, axes...) }

@@ -27,6 +27,8 @@ type voxelwise struct {
 	y      value // the label's indicator, of the same shape; zero where ignored
 	counts value // 1 where the voxel counts, 0 where it is ignored: (N, D, H, W)
 	terms  value // of the cross-entropy, of the shape of p: zero where ignored
+	powers value // of the softmax, which is powers over total, of the shape of p
+	total  value // (N, D, H, W)
 }
 
 func (l *lowering) voxelwise(o engine.Objective, logits, labels value) voxelwise {
@@ -39,7 +41,7 @@ func (l *lowering) voxelwise(o engine.Objective, logits, labels value) voxelwise
 	shifted := e.sub(logits, top)
 	powers := e.unary("exponential", shifted)
 	total := e.overClasses("add", powers, 0)
-	v := voxelwise{p: e.div(powers, e.broadcast(total, shape, 0, 1, 2, 3))}
+	v := voxelwise{p: e.div(powers, e.broadcast(total, shape, 0, 1, 2, 3)), powers: powers, total: total}
 	is := e.compare("EQ", e.broadcast(labels, shape, 0, 1, 2, 3), e.iota(i32, 4, shape))
 	v.y = e.convert(is, f32)
 	v.counts = e.constant(1, f32, labels.shape)
@@ -103,6 +105,9 @@ func (l *lowering) statistics(o engine.Objective, logits, labels value) value {
 	e := l.emitter
 	v := l.voxelwise(o, logits, labels)
 	rows, k := o.Rows(logits.shape[0]), logits.shape[4]
+	if k <= fewClasses && o.Kind != engine.TopK {
+		return l.fewStatistics(o, v, rows)
+	}
 	sums := e.constant(0, f32, []int{rows * k * 3})
 	if o.Dice() {
 		mask := e.broadcast(v.counts, logits.shape, 0, 1, 2, 3)
@@ -116,6 +121,43 @@ func (l *lowering) statistics(o engine.Objective, logits, labels value) value {
 	}
 	tail := l.tail(o, v)
 	return e.join(0, append([]value{sums}, tail...)...)
+}
+
+// fewStatistics is statistics in one pass over the voxels, each class a sum of its
+// own: an axis of three or four is no work for a GPU's threads.
+func (l *lowering) fewStatistics(o engine.Objective, v voxelwise, rows int) value {
+	e, k := l.emitter, v.p.shape[4]
+	voxel := []value{l.entropy(v), v.counts}
+	if o.Dice() {
+		for class := range k {
+			p, y := l.probability(v, class), e.at(v.y, 4, class)
+			voxel = append(voxel, e.mul(p, y), e.mul(p, v.counts), y)
+		}
+	}
+	sums := l.perRow(rows, voxel...)
+	one := func(a value) value { return e.reshape(a, 1) }
+	count := e.sum(sums[1], 0)
+	if len(o.Regions) > 0 && o.Ignore == 0 { // a mean over outputs too
+		count = e.scaled(count, float64(k))
+	}
+	zero := e.constant(0, f32, []int{1})
+	tail := []value{one(e.sum(sums[0], 0)), one(count), zero, zero}
+	table := e.constant(0, f32, []int{rows * k * 3})
+	if o.Dice() {
+		for i := range sums {
+			sums[i] = e.reshape(sums[i], rows, 1)
+		}
+		table = e.reshape(e.join(1, sums[2:]...), rows*k*3)
+	}
+	return e.join(0, append([]value{table}, tail...)...)
+}
+
+// probability is that of one class: (N, D, H, W).
+func (l *lowering) probability(v voxelwise, class int) value {
+	if v.total.name == "" {
+		return l.at(v.p, 4, class)
+	}
+	return l.div(l.at(v.powers, 4, class), v.total)
 }
 
 // tail is the summed cross-entropy, the number of voxels it counts, TopK's

@@ -26,8 +26,8 @@ func (l *lowering) norm(n engine.Node, in []value) (value, bool) {
 		hat, _ := l.hat(in)
 		g := l.through(op.Function, hat, in)
 		rows, c := in[1].shape[1], in[1].shape[2]
-		along, plain := l.perRow(e.mul(g, hat), g, rows)
-		sums := e.join(0, e.reshape(along, 1, rows, c), e.reshape(plain, 1, rows, c))
+		sum := l.perRow(rows, e.mul(g, hat), g)
+		sums := e.join(0, e.reshape(sum[0], 1, rows, c), e.reshape(sum[1], 1, rows, c))
 		return e.barriers(sums)[0], true // or the parameters' gradients become sums over the voxels of their own
 	case engine.NormaliseInput:
 		return l.normaliseInput(op, in), true
@@ -51,23 +51,24 @@ func (l *lowering) apart(in []value) []value {
 // how many a part has at least.
 const parts, voxelsPerPart = 512, 4
 
-// perRow sums two values (N, D, H, W, C) over the voxels of each of the rows of
-// moments: (R, C). It goes by way of partial sums, each of which some of a GPU's
-// threads can take; a few long sums would leave it idle, and XLA would compute
-// what is summed in a kernel of its own, in float32.
-func (l *lowering) perRow(a, b value, rows int) (value, value) {
-	e, c := l.emitter, a.shape[4]
-	each := engine.Size(a.shape[:4]) / rows
+// perRow sums values (N, D, H, W, C) or (N, D, H, W) over the voxels of each of
+// the rows of moments or of a loss: (R, C) or (R). It goes by way of partial sums,
+// each of which some of a GPU's threads can take; a few long sums would leave it
+// idle, and XLA would compute what is summed in a kernel of its own, in float32.
+func (l *lowering) perRow(rows int, values ...value) []value {
+	e, shape := l.emitter, values[0].shape
+	each := engine.Size(shape[:4]) / rows
 	count := 1
 	for n := 2; n <= parts && n*voxelsPerPart <= each; n++ {
 		if each%n == 0 {
 			count = n
 		}
 	}
-	split := func(v value) value { return e.reshape(v, rows, count, each/count, c) }
-	first, second := e.sums(split(a), split(b), 2)
-	partial := e.barriers(first, second)
-	return e.sums(partial[0], partial[1], 1)
+	split := make([]value, len(values))
+	for i, v := range values {
+		split[i] = e.reshape(v, append([]int{rows, count, each / count}, shape[4:]...)...)
+	}
+	return e.sums(e.barriers(e.sums(split, 2)...), 1)
 }
 
 // moments is in two passes: the sum of squares would lose digits where the mean
@@ -87,9 +88,9 @@ func (l *lowering) moments(x value, batch bool) value {
 		d := e.sub(wide, l.spread(e.reshape(mean, rows, c), x.shape))
 		variance = e.scaled(e.sum(e.mul(d, d), axes...), 1/count)
 	} else {
-		total, square := l.perRow(wide, e.mul(wide, wide), rows)
-		mean = e.scaled(total, 1/count)
-		variance = e.sub(e.scaled(square, 1/count), e.mul(mean, mean))
+		sum := l.perRow(rows, wide, e.mul(wide, wide))
+		mean = e.scaled(sum[0], 1/count)
+		variance = e.sub(e.scaled(sum[1], 1/count), e.mul(mean, mean))
 		variance = e.binary("maximum", variance, e.like(0, variance))
 	}
 	inverse := e.unary("rsqrt", e.add(variance, e.like(engine.NormEpsilon, variance)))

@@ -35,6 +35,9 @@ func (s settings) try(n network, t *pjrt.Topology) error {
 		return err
 	}
 	f := examine(m, p)
+	if engine.Precision(s.precision) == engine.FP32 { // in which all is float32, and twice as large
+		f.wide, n.ideal, n.budget = nil, 2*n.ideal, 2*n.budget
+	}
 	f.print(n, time.Since(start))
 	list(m, s.list)
 	return f.verdict(n)
