@@ -64,7 +64,7 @@ defaults. The same command run again continues where it was.`,
 	}
 	f.bind(root)
 	root.AddCommand(f.runCommand())
-	root.AddCommand(initCommand(), f.vetCommand(), fmtCommand(), f.planCommand(), f.diffCommand(), f.lockCommand())
+	root.AddCommand(initCommand(), f.vetCommand(), fmtCommand(), f.planCommand(), f.spaceCommand(), f.diffCommand(), f.lockCommand())
 	root.AddCommand(f.statusCommand(), lsCommand(), f.showCommand(), f.logsCommand(), f.explainCommand(), f.unlockCommand(), f.reportCommand())
 	root.AddCommand(f.nnunetCommand())
 	root.AddCommand(f.exportCommand(), f.importCommand())

@@ -23,7 +23,7 @@ var groups = [][]string{
 	{"compiler/unet"},
 	{"compiler/nnunet"},
 	{"compiler/plan"},
-	{"compiler", "runtime/search", "runtime/dataset", "runtime/evaluate"},
+	{"compiler", "compiler/survey", "runtime/search", "runtime/dataset", "runtime/evaluate"},
 	{"runtime/simulate"},
 	{"runtime/augment", "runtime/engine", "runtime/engine/cpu/kernel"},
 	{"runtime/engine/reference", "runtime/engine/cpu", "runtime/engine/xla", "runtime/predict"},

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runspec/compiler/plan"
+	"runspec/runtime/search"
 	"runspec/runtime/simulate"
 )
 
@@ -28,6 +29,7 @@ type benchFlags struct {
 	seeds, workers                                       int
 	first                                                uint64
 	budgets                                              []int
+	without                                              []string
 	sigma, shift                                         float64
 	noDefault, noPrior, asJSON                           bool
 }
@@ -41,7 +43,8 @@ func benchSearchCommand() *cobra.Command {
 a training, in the paper's spaces, or NAS-Bench-201 as a table. It prints the mean hypervolume of
 the trials at full fidelity at each budget with its standard error, the share of
 time in which workers were idle, and what other tools were recorded at, where
-their outcomes are at hand. Everything it prints is simulated.`,
+their outcomes are at hand, with z: how many standard errors of the difference
+the method's mean lies above theirs. Everything it prints is simulated.`,
 		Example: `  runspec bench search --benchmark formula-hpo --optimizer pareto_bayes
   runspec bench search --benchmark nb201 --optimizer random --seeds 20
   runspec bench search --optimizer hyperband --workers 8 --sigma 0.5
@@ -50,7 +53,7 @@ their outcomes are at hand. Everything it prints is simulated.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return b.run(cmd) },
 	}
 	p := cmd.Flags()
-	p.StringVar(&b.problem, "benchmark", simulate.FormulaHPO, "formula-hpo, formula-hpo-nas or nb201")
+	p.StringVar(&b.problem, "benchmark", simulate.FormulaHPO, "formula-hpo, formula-hpo-nas, formula-hpo-hnas or nb201")
 	p.StringVar(&b.optimizer, "optimizer", string(plan.ParetoBayes), "a kind of optimizer, as a spec names it")
 	p.StringVar(&b.compat, "compat", "", "authors: PriorBand ranks, weighs and waits as Auto-nnU-Net's optimiser does")
 	p.IntVar(&b.seeds, "seeds", 100, "studies that are played")
@@ -63,6 +66,7 @@ their outcomes are at hand. Everything it prints is simulated.`,
 	p.Float64Var(&b.shift, "prior-shift", 0, "share of each range by which defaults and priors are moved away; from 0.5 on choices too")
 	p.BoolVar(&b.noDefault, "no-default", false, "do not begin with the default")
 	p.BoolVar(&b.noPrior, "no-prior", false, "do not use the priors")
+	p.StringSliceVar(&b.without, "without", nil, fmt.Sprintf("ablation: parts that %s goes without, of %v", plan.ParetoBayes, search.Parts()))
 	p.StringVar(&b.recorded, "recorded", recordedOutcomes, "folder of other tools' recorded outcomes")
 	p.BoolVar(&b.asJSON, "json", false, "print "+simulate.BenchVersion)
 	return cmd
@@ -122,7 +126,12 @@ func (b benchFlags) bench() (simulate.Bench, error) {
 	}
 	prior := p.Name != simulate.NB201 // its cells have no default that anybody would believe in
 	o := plan.Optimizer{Kind: plan.OptimizerKind(b.optimizer), Prior: prior && !b.noPrior, Default: prior && !b.noDefault, Compat: b.compat}
+	var without []search.Part
+	for _, part := range b.without {
+		without = append(without, search.Part(part))
+	}
 	return simulate.Bench{
+		Without: without,
 		Problem: p.Shift(b.shift), Optimizer: o, Budgets: b.budgets, Count: plan.Counting(b.count),
 		Seeds: b.seeds, First: b.first, Workers: b.workers, Sigma: b.sigma,
 	}, nil
@@ -137,6 +146,9 @@ func writeBench(w io.Writer, o simulate.Outcome, recorded []simulate.Recorded) e
 		fmt.Fprintf(t, "\t%d", r.Epochs)
 	}
 	fmt.Fprintf(t, "\n%s", o.Optimizer)
+	for _, part := range o.Without {
+		fmt.Fprintf(t, " without %s", part)
+	}
 	for _, r := range o.Budgets {
 		fmt.Fprintf(t, "\t%.4f ± %.4f", r.Mean, r.StandardError)
 	}
@@ -146,12 +158,12 @@ func writeBench(w io.Writer, o simulate.Outcome, recorded []simulate.Recorded) e
 	}
 	for _, r := range recorded {
 		fmt.Fprintf(t, "\nrecorded: %s (%d seeds)", r.Tool, r.Seeds)
-		for _, mean := range r.Means {
+		for k, mean := range r.Means {
 			if math.IsNaN(mean) {
 				fmt.Fprint(t, "\t–")
 				continue
 			}
-			fmt.Fprintf(t, "\t%.4f", mean)
+			fmt.Fprintf(t, "\t%.4f ± %.4f (z %+.1f)", mean, r.Errors[k], r.Z(k, o.Budgets[k]))
 		}
 	}
 	fmt.Fprintln(t)

@@ -155,16 +155,18 @@ func bindOutside(cmd *cobra.Command, dir *string, x *run.Outside) {
 
 // bring imports and prints the tables.
 func bring(cmd *cobra.Command, dir string, x run.Outside) error {
-	r, err := run.Import(dir, x)
+	r, taken, err := run.Import(dir, x)
 	if err != nil {
 		return err
 	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", x.Source, taken)
 	return r.Terminal(cmd.OutOrStdout())
 }
 
 func importNNUNet() *cobra.Command {
 	var dir string
 	var x run.Outside
+	var o exchange.ReadOptions
 	cmd := &cobra.Command{
 		Use:   "nnunet MODEL --run DIR",
 		Short: "Bring in a model folder that nnU-Net trained: its folds' validation becomes a row",
@@ -173,7 +175,7 @@ validation/summary.json. Their Dice of each case become a row of the run's table
 The folder itself is a model to predict with: runspec nnunet predict --model MODEL.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := exchange.ReadModel(args[0], exchange.ReadOptions{})
+			m, err := exchange.ReadModel(args[0], o)
 			if err != nil {
 				return err
 			}
@@ -189,6 +191,7 @@ The folder itself is a model to predict with: runspec nnunet predict --model MOD
 		},
 	}
 	bindOutside(cmd, &dir, &x)
+	cmd.Flags().StringSliceVar(&o.Folds, "folds", nil, "folds of the model (default all that are there)")
 	return cmd
 }
 
@@ -199,8 +202,9 @@ func importTable() *cobra.Command {
 		Use:   "table F.csv --run DIR --name NAME",
 		Short: "Bring in an outside method's Dice of each case from CSV",
 		Long: `import table reads CSV with a header: "case" and a column for each label, or
-"case", "label" and "dice". A column "fold" may be there. An empty cell means that
-the case has no score of the label.`,
+"case", "label" and "dice". An empty cell means that the case has no score of the
+label. With a column "fold" the table may have more folds than the run, and the
+splits are compared.`,
 		Example: "  runspec import table medsam2.csv --run runs/hippocampus-laptop --name MedSAM2",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -62,7 +62,7 @@ func nnunetPlanCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, err := nnunet.MarshalPlans(d, s)
+			text, err := nnunet.MarshalPlans(d, nnunet.Plans{Settings: s})
 			if err != nil {
 				return err
 			}
@@ -136,6 +136,7 @@ func (f *flags) fingerprintCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			raw.Warn = warner(cmd)
 			fingerprint, err := dataset.Extract(cmd.Context(), raw, f.options.Threads, nil)
 			if err != nil {
 				return err
@@ -166,10 +167,9 @@ func preprocessCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preprocess --plans FILE --dataset-json FILE --image FILE[,FILE...] --out DIR",
 		Short: "Prepare one case as nnU-Net does: data.npy, seg.npy and properties.json",
-		Long: `preprocess writes data.npy (float32, channels × z × y × x) and properties.json into a
-folder, and with --label seg.npy (int16; -1 outside the nonzero mask). Without --label
-there is no seg.npy; nnU-Net keeps in its place the nonzero mask, of which nothing
-reads more.`,
+		Long: `preprocess writes data.npy (float32, channels × z × y × x), seg.npy (int16) and
+properties.json into a folder. seg.npy has the labels, and -1 for background outside of
+the nonzero mask; without --label it is that mask alone, 0 inside and -1 outside.`,
 		Example: `  runspec nnunet preprocess --plans nnUNetPlans.json --dataset-json dataset.json --configuration 3d_fullres \
     --image imagesTr/a_0000.nii.gz,imagesTr/a_0001.nii.gz --label labelsTr/a.nii.gz --out a`,
 		Args: cobra.NoArgs,
@@ -200,16 +200,24 @@ func (p preprocessed) write(cmd *cobra.Command) error {
 		return fmt.Errorf("%s: %w", p.plans, err)
 	}
 	id := strings.TrimSuffix(filepath.Base(p.images[0]), d.FileEnding)
-	c, err := dataset.Preprocess(dataset.RawCase{ID: id, Images: p.images, Label: p.label}, d, plans.Settings, conf)
+	c, err := dataset.Preprocess(dataset.RawCase{ID: id, Images: p.images, Label: p.label, Mask: true}, d, plans.Settings, conf)
 	if err != nil {
 		return err
 	}
+	for _, what := range c.Odd {
+		warner(cmd)(what)
+	}
 	return c.WriteArrays(p.out, d)
+}
+
+// warner tells of what is odd and does not hinder.
+func warner(cmd *cobra.Command) func(what string) {
+	return func(what string) { fmt.Fprintln(cmd.ErrOrStderr(), "warning:", what) }
 }
 
 // warnUnknown says which fields of a plans file were passed over.
 func warnUnknown(cmd *cobra.Command, file string, p nnunet.Plans) {
 	for _, field := range p.Unknown {
-		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %s: runspec does not know this field, and passes it over\n", file, field)
+		warner(cmd)(file + ": " + field + ": runspec does not know this field, and passes it over")
 	}
 }

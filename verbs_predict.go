@@ -369,7 +369,7 @@ func (j *judged) bind(cmd *cobra.Command) {
 // options say what is compared.
 func (j *judged) options(cmd *cobra.Command, threads int) (evaluate.FolderOptions, error) {
 	o := evaluate.FolderOptions{Ignore: j.ignore, Chill: j.chill, Workers: threads,
-		Warn: func(what string) { fmt.Fprintln(cmd.ErrOrStderr(), "warning:", what) }}
+		Warn: warner(cmd)}
 	if j.dataset != "" {
 		d, err := readAs(j.dataset, nnunet.ReadDataset)
 		o.Labels, o.Ending = d.Labels, d.FileEnding
@@ -391,7 +391,7 @@ func (j *judged) options(cmd *cobra.Command, threads int) (evaluate.FolderOption
 			}
 			l.Values = append(l.Values, v)
 		}
-		l.Name = strings.TrimSpace(text)
+		l.Name, l.Listed = strings.TrimSpace(text), len(l.Values) == 1
 		o.Labels = append(o.Labels, l)
 	}
 	return o, nil

@@ -46,13 +46,16 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := strings.Split(string(raw), "```cue\n")[1:]
-	if len(blocks) != 2 {
+	if len(blocks) != 3 {
 		t.Fatalf("%d blocks", len(blocks))
 	}
 	for i, b := range blocks {
 		b, _, _ = strings.Cut(b, "```")
-		if i == 1 {
+		switch i {
+		case 1:
 			b = wrap("studies: a: {\n" + b + "\noptimizer: spec.#Random & {trials: 1}}\n")
+		case 2:
+			b = wrap(b)
 		}
 		must(t, b, Options{})
 	}

@@ -7,6 +7,7 @@ import (
 	"cuelang.org/go/cue"
 
 	"runspec/compiler/diag"
+	"runspec/compiler/plan"
 	"runspec/compiler/space"
 )
 
@@ -32,6 +33,9 @@ func (l *lowering) hyperparameter(n node, p space.Parameter) {
 			l.add(e, diag.BadHyperparameter, "Hyperparameter can't have this value",
 				"Parameter %s may be %s, but a training takes %s. Change it.", p.Name, write(e.value), constraint(field))
 			return
+		}
+		if p.Name == plan.Tree && p.Kind != space.Grammar {
+			l.derivation(e, p)
 		}
 	}
 }
@@ -86,11 +90,31 @@ func (l *lowering) mistake(n node, m space.Mistake, whole bool) {
 	case space.UnknownParent:
 		tell("when", diag.UnknownParent, "Condition on an unknown parameter", remedy(m.Given, m.Among, "It has "))
 	case space.NeverHolds:
-		if whole {
-			tell("when", diag.NeverHolds, "Condition that never holds", remedy(m.Given, m.Among, "It is one of "))
+		fix := "Ask for a value that it can have."
+		if len(m.Among) > 0 {
+			fix = remedy(m.Given, m.Among, "It is one of ")
 		}
+		if whole {
+			tell("when", diag.NeverHolds, "Condition that never holds", fix)
+		}
+	case space.ContinuousParent:
+		tell("when", diag.NeverHolds, "Condition that never holds", "Ask for a parameter of another kind.")
+	case space.Contradiction:
+		tell("when", diag.NeverHolds, "Conditions that never hold at once", "Remove one of the conditions.")
 	case space.Cycle:
 		tell("when", diag.ConditionCycle, "Conditions in a ring", "Remove one of the conditions.")
+	}
+}
+
+// overruled tells the parameters that a derivation overrules wherever both are
+// active, so that searching them would change nothing.
+func (l *lowering) overruled(s space.Space, places map[string]node) {
+	for _, p := range s.Parameters {
+		if plan.OverruledByTree(p.Name) && s.Together(p.Name, plan.Tree) {
+			n := places[p.Name]
+			l.found = append(l.found, n.s.diagnostic(n.label(), diag.Overruled, "Hyperparameter that another overrules",
+				fmt.Sprintf("Where %s is searched, a derivation says what %s says, which then changes nothing. Drop one, or give them conditions that exclude each other.", plan.Tree, p.Name)))
+		}
 	}
 }
 

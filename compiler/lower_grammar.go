@@ -6,21 +6,34 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"runspec/compiler/diag"
 	"runspec/compiler/grammar"
+	"runspec/compiler/nnunet"
+	"runspec/compiler/plan"
 	"runspec/compiler/space"
 	"runspec/compiler/unet"
 	"runspec/grammars"
 )
 
-// typicalStages is the number of stages that a grammar is checked with, before
-// a data set's is known: that of eight of the Decathlon's ten.
-const typicalStages = 6
+// stagesOf are the numbers of stages that grammars are checked with, each once:
+// those of the data sets' networks, as far as they are known.
+func stagesOf(ds []plan.Dataset) []int {
+	var out []int
+	for _, d := range append(slices.Clone(ds), plan.Dataset{}) {
+		s, err := d.NetworkStages()
+		if err != nil || slices.Contains(out, s.Count) || d.Name == "" && len(out) > 0 {
+			continue // preparing the data tells the error
+		}
+		out = append(out, s.Count)
+	}
+	return out
+}
 
 // grammar gives a parameter its grammar, unbound, and tells what is wrong with
 // it in the grammar's own file; it is false where something is.
-func (l *lowering) grammar(n node, p *space.Parameter) bool {
+func (l *lowering) grammar(n node, p *space.Parameter, stages []int) bool {
 	name, _ := n.field("grammar").text()
 	t := &grammar.Template{File: "grammars/unet.hcl", HCL: string(grammars.UNet)}
 	if name != "unet" {
@@ -48,21 +61,43 @@ func (l *lowering) grammar(n node, p *space.Parameter) bool {
 		p.Prior = ""
 	}
 	p.Template = t
-	g, ds := t.Bind(grammar.Variables{space.Stages: typicalStages})
-	if len(ds) > 0 {
+	for _, count := range stages {
+		g, ds := t.Bind(grammar.Variables{space.Stages: count})
 		l.found = append(l.found, ds...)
-		return false
+		if len(ds) > 0 || !l.derives(n, *p, g) {
+			return false // with other stages the same would be told again
+		}
 	}
-	return l.derives(n, *p, g)
+	return true
+}
+
+// derivation checks one that a parameter gives as a text, without a grammar:
+// that a network can be built from it, where the data set's plan has the stages.
+func (l *lowering) derivation(n node, p space.Parameter) {
+	text, _ := n.text()
+	d, err := grammar.ParseTree(text)
+	if err == nil {
+		err = builds(d)
+	}
+	if err != nil {
+		l.add(n, diag.BadHyperparameter, "Hyperparameter can't have this value", "Parameter %s may be %s, from which no network can be built: %s. Write a derivation as `runspec space sample` shows them, such as (S unet (2E …) (2D …)).", p.Name, write(n.value), err)
+	}
+}
+
+// builds says why no network can be built from a derivation.
+func builds(d grammar.Derivation) error {
+	blocks, err := unet.DerivedStages(d)
+	if err != nil {
+		return err
+	}
+	_, err = plan.Training{}.Sketch(nnunet.ConvPlanner, space.Configuration{plan.Tree: space.Text(d.String())}, len(blocks))
+	return err
 }
 
 // derives checks that a grammar's derivations are networks, by its default.
 func (l *lowering) derives(n node, p space.Parameter, g grammar.Grammar) bool {
 	d := g.Default()
-	_, err := unet.DerivedEncoder(d)
-	if err == nil {
-		_, err = unet.DerivedStages(d)
-	}
+	err := builds(d)
 	if err == nil {
 		return true
 	}

@@ -10,9 +10,10 @@ import (
 	"runspec/compiler/space"
 )
 
-// space lowers a search space, and has each of its mistakes told at the
+// space lowers a search space, whose grammars are checked with the stages of the
+// data sets' networks, and has each of its mistakes told at the
 // parameter's own place.
-func (l *lowering) space(n node) space.Space {
+func (l *lowering) space(n node, stages []int) space.Space {
 	s := space.Space{Parameters: []space.Parameter{}}
 	places := map[string]node{}
 	whole := true
@@ -25,19 +26,23 @@ func (l *lowering) space(n node) space.Space {
 			l.hyperparameter(f, p)
 		}
 		if ok && p.Kind == space.Grammar {
-			whole = l.grammar(f, &s.Parameters[len(s.Parameters)-1]) && whole
+			whole = l.grammar(f, &s.Parameters[len(s.Parameters)-1], stages) && whole
 		}
 	}
 	slices.SortFunc(s.Parameters, func(a, b space.Parameter) int { return strings.Compare(a.Name, b.Name) })
 	if n.set() && len(s.Parameters) == 0 && n.value.Err() == nil {
 		l.add(n, diag.EmptySpace, "Empty search space", "The space has no parameter, so there is nothing to search. Give it one, such as those of spec.autonnunet.HPO.")
 	}
-	bound, err := s.Bind(typicalStages)
+	bound, err := s.Bind(stages[0])
 	if err != nil {
 		return s // told by grammar
 	}
-	for _, m := range bound.Mistakes() {
+	mistakes := bound.Mistakes()
+	for _, m := range mistakes {
 		l.mistake(places[m.Parameter], m, whole)
+	}
+	if len(mistakes) == 0 {
+		l.overruled(bound, places)
 	}
 	return s
 }

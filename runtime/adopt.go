@@ -40,7 +40,7 @@ func Adopt(p *plan.Plan, path string) (adopted *plan.Plan, dropped []string, err
 	taken, reasons := make([]bool, len(offers)), make([]error, len(offers))
 	willing := false
 	for i := range q.Studies {
-		if !q.Studies[i].Optimizer.Kind.PriorBands() {
+		if !q.Studies[i].Optimizer.Kind.Learns() {
 			continue
 		}
 		willing = true
@@ -54,7 +54,7 @@ func Adopt(p *plan.Plan, path string) (adopted *plan.Plan, dropped []string, err
 		}
 	}
 	if !willing {
-		return nil, nil, fmt.Errorf("%s: no study of the plan takes observations of another run; a study whose optimizer is spec.#PriorBand or spec.#RegularizedPriorBand does", path)
+		return nil, nil, fmt.Errorf("%s: no study of the plan takes observations of another run; a study whose optimizer is spec.#PriorBand, spec.#RegularizedPriorBand or spec.#ParetoBayes does; the others learn nothing from what was observed", path)
 	}
 	for n, o := range offers {
 		if !taken[n] {

@@ -38,9 +38,10 @@ func freeze(p *plan.Plan, t task, description nnunet.Dataset, fingerprint nnunet
 }
 
 // Planned is the job that a plan means by a trial of a baseline or study (one
-// of the names is "") on a fold, without folders and threads. A trial that the
-// plan lacks, or whose data set it does not know yet, is an error.
-func Planned(p *plan.Plan, dataset, baseline, study, trial string, fold plan.Fold) (train.Job, error) {
+// of the names is "") on a fold, without folders and threads. What a study's
+// trial means may follow from its history, that of when the trial began. A trial
+// that the plan lacks, or whose data set it does not know yet, is an error.
+func Planned(p *plan.Plan, dataset, baseline, study, trial string, fold plan.Fold, history []search.Observation) (train.Job, error) {
 	t := task{dataset: -1, baseline: baseline, study: study, fold: fold}
 	for i, d := range p.Datasets {
 		if d.Name == dataset {
@@ -51,7 +52,7 @@ func Planned(p *plan.Plan, dataset, baseline, study, trial string, fold plan.Fol
 		return train.Job{}, fmt.Errorf("the plan has no data set %s", dataset)
 	}
 	var err error
-	if t.trial, err = planned(p, t, trial); err != nil {
+	if t.trial, err = planned(p, t, trial, history); err != nil {
 		return train.Job{}, err
 	}
 	d := p.Datasets[t.dataset]
@@ -63,7 +64,7 @@ func Planned(p *plan.Plan, dataset, baseline, study, trial string, fold plan.Fol
 
 // planned is the trial of a plan that bears an identifier. The rungs above a
 // configuration's first have the configuration of the first.
-func planned(p *plan.Plan, t task, id string) (search.Trial, error) {
+func planned(p *plan.Plan, t task, id string, history []search.Observation) (search.Trial, error) {
 	for _, b := range p.Baselines {
 		if b.Name == t.baseline {
 			return (&studies{plan: p}).baselineTrial(), nil
@@ -77,8 +78,9 @@ func planned(p *plan.Plan, t task, id string) (search.Trial, error) {
 		if err != nil {
 			return search.Trial{}, err
 		}
+		proposed := append(m.Ask(nil, nil, study.Optimizer.Trials), m.Ask(history, nil, study.Optimizer.Trials)...)
 		for rung, r := range study.Rungs {
-			for _, first := range m.Ask(nil, nil, study.Optimizer.Trials) {
+			for _, first := range proposed {
 				stem := rungSuffix.ReplaceAllString(first.ID, "")
 				if rung >= first.Rung && fmt.Sprintf("%sr%d", stem, rung) == id {
 					first.ID, first.Rung, first.Epochs = id, rung, r.Epochs

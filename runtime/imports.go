@@ -2,9 +2,11 @@ package runtime
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"runspec/compiler/plan"
 	"runspec/runtime/evaluate"
@@ -21,67 +23,66 @@ type Outside struct {
 	Dataset string // of the run's plan; "" where that has just one
 	Force   bool   // take the place of an import of the same name
 	Cases   func(labels []string) ([]exchange.CaseDice, error)
-	Labels  []string // that Cases names; nil: it takes the data set's
 }
 
 // Import records an outside result in a run's journal, so that its tables have a
 // row of it, and writes the report anew. It fails where a process runs there.
-func Import(dir string, x Outside) (report.Report, error) {
+func Import(dir string, x Outside) (report.Report, Taken, error) {
 	p, err := plan.Read(filepath.Join(dir, planFile))
 	if err != nil {
-		return report.Report{}, fmt.Errorf("%s is no run directory: %w", dir, err)
+		return report.Report{}, Taken{}, fmt.Errorf("%s is no run directory: %w", dir, err)
 	}
 	held, err := lease.Acquire(dir, lease.Options{})
 	if err != nil {
-		return report.Report{}, err
+		return report.Report{}, Taken{}, err
 	}
 	defer held.Release()
 	j, err := journal.Open(filepath.Join(dir, "journal.jsonl"))
 	if err != nil {
-		return report.Report{}, err
+		return report.Report{}, Taken{}, err
 	}
 	defer j.Close()
-	e, err := x.event(p, j.Events)
+	e, taken, err := x.event(p, j.Events)
 	if err != nil {
-		return report.Report{}, err
+		return report.Report{}, Taken{}, err
 	}
 	if _, err := j.Append(e); err != nil {
-		return report.Report{}, err
+		return report.Report{}, Taken{}, err
 	}
 	r, err := report.New(p, journal.Current(p, j.Events))
 	if err == nil {
 		_, err = r.WriteAll(filepath.Join(dir, "report"))
 	}
-	return r, err
+	return r, taken, err
 }
 
-// event makes the journal's event of an outside result.
-func (x Outside) event(p *plan.Plan, events []journal.Event) (journal.Event, error) {
+// event makes the journal's event of an outside result, and says which folds it has.
+func (x Outside) event(p *plan.Plan, events []journal.Event) (journal.Event, Taken, error) {
 	d, err := x.dataset(p)
 	if err != nil {
-		return journal.Event{}, err
+		return journal.Event{}, Taken{}, err
 	}
 	if x.Name == "" {
-		return journal.Event{}, fmt.Errorf("the result needs a name for its row")
+		return journal.Event{}, Taken{}, fmt.Errorf("the result needs a name for its row")
 	}
 	for _, e := range events {
 		if e.Kind == journal.Import && e.Imported != nil && e.Imported.Name == x.Name && e.Dataset == d.Name && !x.Force {
-			return journal.Event{}, fmt.Errorf("the run has an import named %q already, of %s; --force takes its place, --name gives another name", x.Name, e.Imported.Source)
+			return journal.Event{}, Taken{}, fmt.Errorf("the run has an import named %q already, of %s; --force takes its place, --name gives another name", x.Name, e.Imported.Source)
 		}
 	}
-	folds := foldsByCase(d.Name, events)
-	if len(folds) == 0 {
-		return journal.Event{}, fmt.Errorf("no fold of %s has been trained in this run, so it is not known which cases are validated in which fold; run it first", d.Name)
+	v := validationOf(d.Name, events)
+	if len(v) == 0 {
+		return journal.Event{}, Taken{}, fmt.Errorf("no fold of %s has been trained in this run, so it is not known which cases are validated in which fold; run it first", d.Name)
 	}
 	cases, err := x.Cases(report.Labels(d, events))
 	if err != nil {
-		return journal.Event{}, err
+		return journal.Event{}, Taken{}, err
 	}
-	result, err := resultOf(cases, folds)
+	result, err := x.resultOf(cases, v)
 	if err != nil {
-		return journal.Event{}, fmt.Errorf("%s: %w", x.Source, err)
+		return journal.Event{}, Taken{}, err
 	}
-	return journal.Event{Kind: journal.Import, Dataset: d.Name, Imported: &journal.Imported{Name: x.Name, Source: x.Source}, Result: result}, nil
+	return journal.Event{Kind: journal.Import, Dataset: d.Name, Imported: &journal.Imported{Name: x.Name, Source: x.Source}, Result: result}, takenOf(result, cases, p, v), nil
 }
 
 func (x Outside) dataset(p *plan.Plan) (plan.Dataset, error) {
@@ -99,64 +100,145 @@ func (x Outside) dataset(p *plan.Plan) (plan.Dataset, error) {
 	return plan.Dataset{}, fmt.Errorf("%q is no data set of the run, which has %v; name one with --dataset", x.Dataset, names)
 }
 
-// foldsByCase says in which fold each case is validated, by what has been trained.
-func foldsByCase(dataset string, events []journal.Event) map[string]plan.Fold {
-	out := map[string]plan.Fold{}
+// validation are the cases that each fold is validated on.
+type validation map[plan.Fold]map[string]bool
+
+// validationOf says so by what has been trained.
+func validationOf(dataset string, events []journal.Event) validation {
+	out := validation{}
 	for _, e := range events {
 		if e.Dataset != dataset || e.Kind == journal.Import || e.Result == nil {
 			continue
 		}
 		for _, f := range e.Result.Folds {
+			if out[f.Fold] == nil {
+				out[f.Fold] = map[string]bool{}
+			}
 			for _, c := range f.Cases {
-				out[c.ID] = f.Fold
+				out[f.Fold][c.ID] = true
 			}
 		}
 	}
 	return out
 }
 
+// split is the fold other than "all", which has every case, that validates a case.
+func (v validation) split(id string) (plan.Fold, bool) {
+	for fold, cases := range v {
+		if fold != plan.All && cases[id] {
+			return fold, true
+		}
+	}
+	return plan.All, v[plan.All][id]
+}
+
+// place is the fold of the run that a case counts in; false: in none, since it was
+// validated in a fold that this run does not compare.
+func (v validation) place(c exchange.CaseDice) (plan.Fold, bool, error) {
+	here, known := v.split(c.Case)
+	if c.Fold == "" {
+		if !known {
+			return 0, false, fmt.Errorf("case %s is no validation case of the folds that were trained here", c.Case)
+		}
+		return here, true, nil
+	}
+	there, err := plan.ParseFold(c.Fold)
+	if err != nil {
+		return 0, false, err
+	}
+	if v[there][c.Case] {
+		return there, true, nil
+	}
+	if known && here != plan.All && there != plan.All {
+		return 0, false, fmt.Errorf("case %s was validated in fold %s there, in fold %s here: the splits differ, and a model may have been trained on the cases it is judged by", c.Case, there, here)
+	}
+	if v[there] != nil {
+		return 0, false, fmt.Errorf("case %s is no validation case of fold %s, which was trained here", c.Case, there)
+	}
+	return 0, false, nil
+}
+
 // resultOf puts cases into their folds. Means are nnU-Net's: over the cases that
-// have a score, label by label, then over labels.
-func resultOf(cases []exchange.CaseDice, folds map[string]plan.Fold) (*journal.TrialResult, error) {
+// have a score, label by label, then over labels. Errors begin with the source, and
+// the line where it has lines.
+func (x Outside) resultOf(cases []exchange.CaseDice, v validation) (*journal.TrialResult, error) {
 	byFold := map[plan.Fold][]journal.CaseResult{}
 	for _, c := range cases {
-		fold, known := folds[c.Case]
-		if !known {
-			if c.Fold != "" {
-				continue // of a fold that this run does not compare
-			}
-			return nil, fmt.Errorf("line %d: case %s is no validation case of the folds that were trained here", c.Line, c.Case)
+		fold, counts, err := v.place(c)
+		if err == nil && slices.ContainsFunc(byFold[fold], func(other journal.CaseResult) bool { return counts && other.ID == c.Case }) {
+			err = fmt.Errorf("case %s of fold %s is there twice", c.Case, fold)
 		}
-		if c.Fold != "" && c.Fold != fold.String() {
-			return nil, fmt.Errorf("case %s was validated in fold %s there, in fold %s here: the splits differ, and a model may have been trained on the cases it is judged by", c.Case, c.Fold, fold)
+		if err != nil && c.Line > 0 {
+			return nil, fmt.Errorf("%s:%d: %w", x.Source, c.Line, err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", x.Source, err)
+		}
+		if !counts {
+			continue
 		}
 		one := journal.CaseResult{ID: c.Case, Dice: map[string]evaluate.Score{}}
-		for l, v := range c.Dice {
-			one.Dice[l] = evaluate.Score(v)
+		for l, d := range c.Dice {
+			one.Dice[l] = evaluate.Score(d)
 		}
 		byFold[fold] = append(byFold[fold], one)
 	}
 	if len(byFold) == 0 {
-		return nil, fmt.Errorf("none of its cases was validated in this run")
+		return nil, fmt.Errorf("%s: none of its cases was validated in this run", x.Source)
 	}
 	out := &journal.TrialResult{}
-	for fold, list := range byFold {
-		if want := countOf(folds, fold); len(list) != want {
-			return nil, fmt.Errorf("fold %s has %d validation cases, %d of them are there: a mean over some would be of another task", fold, want, len(list))
+	for _, fold := range slices.Sorted(maps.Keys(byFold)) {
+		if have, want := len(byFold[fold]), len(v[fold]); have != want {
+			return nil, fmt.Errorf("%s: fold %s has %d validation cases, %d of them are there: a mean over some would be of another task", x.Source, fold, want, have)
 		}
-		out.Folds = append(out.Folds, foldResult(fold, list))
+		out.Folds = append(out.Folds, foldResult(fold, byFold[fold]))
 	}
-	slices.SortFunc(out.Folds, func(a, b journal.FoldResult) int { return int(a.Fold - b.Fold) })
 	return out, nil
 }
 
-func countOf(folds map[string]plan.Fold, fold plan.Fold) (n int) {
-	for _, f := range folds {
-		if f == fold {
-			n++
+// Taken are the folds of an outside result that count in a run.
+type Taken struct {
+	Folds   []plan.Fold
+	Missing []plan.Fold // the run compares them, the source lacks them
+	Over    []plan.Fold // the source has them, the run has not trained them
+}
+
+// takenOf compares a result's folds with those of its source and of the run.
+func takenOf(r *journal.TrialResult, cases []exchange.CaseDice, p *plan.Plan, v validation) (t Taken) {
+	over, missing := map[plan.Fold]bool{}, map[plan.Fold]bool{}
+	for _, c := range cases {
+		if fold, err := plan.ParseFold(c.Fold); err == nil && v[fold] == nil {
+			over[fold] = true
 		}
 	}
-	return n
+	for _, fold := range slices.Concat(p.Folds, slices.Collect(maps.Keys(v))) {
+		missing[fold] = true
+	}
+	for _, f := range r.Folds {
+		t.Folds = append(t.Folds, f.Fold)
+		delete(missing, f.Fold)
+	}
+	t.Missing, t.Over = slices.Sorted(maps.Keys(missing)), slices.Sorted(maps.Keys(over))
+	return t
+}
+
+// String is for people.
+func (t Taken) String() string {
+	list := func(folds []plan.Fold) string {
+		var names []string
+		for _, f := range folds {
+			names = append(names, f.String())
+		}
+		return strings.Join(names, ", ")
+	}
+	text := "fold " + list(t.Folds) + " taken"
+	if len(t.Missing) > 0 {
+		text += "; missing there, of the folds of this run: " + list(t.Missing)
+	}
+	if len(t.Over) > 0 {
+		text += "; passed over, not trained in this run: " + list(t.Over)
+	}
+	return text
 }
 
 func foldResult(fold plan.Fold, cases []journal.CaseResult) journal.FoldResult {

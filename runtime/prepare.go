@@ -107,6 +107,7 @@ func examine(ctx context.Context, raw *dataset.Raw, name string, o Options) (pla
 		}
 	}
 	show := o.Progress.Count("fingerprint of "+name, "cases")
+	raw.Warn = func(what string) { o.Progress.Note("warning: %s", what) }
 	f, err := dataset.Extract(ctx, raw, o.Threads, func(done, total int) { show(int64(done), int64(total)) })
 	if err != nil {
 		return plan.Data{}, err

@@ -129,6 +129,14 @@ const UnknownHyperparameter Code = "unknown-hyperparameter"
 //	}}
 const BadHyperparameter Code = "bad-hyperparameter"
 
+// Overruled is a parameter that another one overrules wherever both are active.
+//
+//	studies: a: {optimizer: spec.#Random & {trials: 3}, space: {
+//		architecture: {kind: "grammar", grammar: "unet"}
+//		encoder_type: {kind: "categorical", choices: ["ConvolutionalEncoder", "ResidualEncoderM"]}
+//	}}
+const Overruled Code = "overruled-hyperparameter"
+
 // PriorWithoutDefault is a prior with nothing to lie around.
 //
 //	studies: a: {optimizer: spec.#Random & {trials: 3}, space: {

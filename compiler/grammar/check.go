@@ -27,22 +27,24 @@ func (s *source) check(g Grammar, entries []entry, terminals []string, start, li
 		s.add(start.Range(), diag.OutOfBounds, "Grammar too large", fmt.Sprintf("The grammar has %d productions. Keep to %d.", len(entries), most))
 		return
 	}
-	if _, ok := g.Production(g.Start); !ok {
+	_, begun := g.Production(g.Start)
+	if !begun {
 		s.add(start.Range(), diag.UndefinedSymbol, "Undefined symbol", suggest(fmt.Sprintf("The start %q has no production.", g.Start), g.Start, heads(entries), "Give it one."))
 	}
+	meant := map[string]bool{} // what undefined symbols may have been written for
 	for _, e := range entries {
 		for _, a := range e.Alternatives {
 			for _, symbol := range a.Symbols {
 				if !slices.Contains(known, symbol) {
+					g.visit(diag.Suggest(symbol, known), meant)
 					s.add(written(e.alternatives, symbol), diag.UndefinedSymbol, "Undefined symbol", suggest(fmt.Sprintf("%s yields %q, which has no production and is no terminal.", e.Symbol, symbol), symbol, known, "Give it a production, or list it in terminals."))
 				}
 			}
 		}
 	}
-	if len(s.found) > 0 {
-		return // what follows would be said of the wrong grammar
+	if begun {
+		s.reach(g, entries, meant)
 	}
-	s.reach(g, entries)
 	s.loops(g, entries)
 	if len(s.found) == 0 && g.largest(g.Start, map[string]int{}) > most {
 		s.add(start.Range(), diag.OutOfBounds, "Derivations too large", fmt.Sprintf("The largest derivation has more than %d nodes. Shorten the alternatives.", most))
@@ -69,12 +71,13 @@ func (s *source) repeated(e entry) {
 	}
 }
 
-// reach tells productions that no derivation uses.
-func (s *source) reach(g Grammar, entries []entry) {
-	seen := map[string]bool{}
+// reach tells productions that no derivation uses, those aside that are reached
+// otherwise.
+func (s *source) reach(g Grammar, entries []entry, seen map[string]bool) {
 	g.visit(g.Start, seen)
 	for _, e := range entries {
 		if !seen[e.Symbol] {
+			seen[e.Symbol] = true // it is told once
 			s.add(e.symbolAt, diag.UnreachableSymbol, "Unreachable symbol", fmt.Sprintf("No derivation from %s reaches %q. Use it in an alternative, or remove its production.", g.Start, e.Symbol))
 		}
 	}
@@ -113,13 +116,14 @@ func (s *source) loops(g Grammar, entries []entry) {
 	}
 }
 
-// productive are the nonterminals with at least one finite tree.
+// productive are the nonterminals with at least one finite tree. One without
+// alternatives is told of elsewhere, and counts as if it had some.
 func (g Grammar) productive() map[string]bool {
 	ends := map[string]bool{}
 	for {
 		before := len(ends)
 		for _, p := range g.Productions {
-			finite := slices.ContainsFunc(p.Alternatives, func(a Alternative) bool {
+			finite := len(p.Alternatives) == 0 || slices.ContainsFunc(p.Alternatives, func(a Alternative) bool {
 				return !slices.ContainsFunc(a.Symbols, func(s string) bool {
 					_, nonterminal := g.Production(s)
 					return nonterminal && !ends[s]

@@ -47,6 +47,25 @@ func (g Grammar) Count() *big.Int { return g.CountOf(g.Start) }
 // CountOf is the exact number of trees that a symbol yields; 1 for a terminal.
 func (g Grammar) CountOf(symbol string) *big.Int { return g.count(symbol, map[string]*big.Int{}) }
 
+// CountBranch is the exact number of trees of a symbol that take one of its
+// alternatives.
+func (g Grammar) CountBranch(symbol string, alternative int) *big.Int {
+	ways, known := big.NewInt(1), map[string]*big.Int{}
+	for _, s := range g.must(symbol).Alternatives[alternative].Symbols {
+		ways.Mul(ways, g.count(s, known))
+	}
+	return ways
+}
+
+// CountWithout is the exact number of derivations that hold none of some terminals.
+func (g Grammar) CountWithout(terminals []string) *big.Int {
+	known := map[string]*big.Int{}
+	for _, t := range terminals {
+		known[t] = new(big.Int)
+	}
+	return g.count(g.Start, known)
+}
+
 func (g Grammar) count(symbol string, known map[string]*big.Int) *big.Int {
 	if n, ok := known[symbol]; ok {
 		return n

@@ -1,13 +1,17 @@
 package grammar
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"runspec/grammars"
 )
@@ -30,7 +34,14 @@ type recorded struct {
 		RHS   []string
 		Prior float64
 	}
+	Most        int `json:"s_max"`
 	Unreachable []string
+	Terminals   []string
+	Swappable   []string
+	Likely      float64                             `json:"default_prior_probability"`
+	Counted     string                              `json:"authors_grammar_count"`
+	Miscounted  string                              `json:"authors_helper_count_comma_bug"`
+	Logarithm   string                              `json:"log_prior_bug"`
 	Default     string                              `json:"default_tree"`
 	Trees       string                              `json:"derivable_trees_exact"`
 	Counts      map[string]string                   `json:"counts_by_nonterminal"`
@@ -66,7 +77,9 @@ func goldens(t *testing.T, each func(*testing.T, recorded)) {
 			t.Fatal(err)
 		}
 		var r recorded
-		if err := json.Unmarshal(raw, &r); err != nil {
+		strict := json.NewDecoder(bytes.NewReader(raw))
+		strict.DisallowUnknownFields() // all of it is read
+		if err := strict.Decode(&r); err != nil {
 			t.Fatal(err)
 		}
 		t.Run(filepath.Base(f), func(t *testing.T) { each(t, r) })
@@ -84,8 +97,17 @@ func TestAuthorsGrammar(t *testing.T) {
 		if want := len(r.Productions) - len(r.Unreachable); len(g.Productions) != want {
 			t.Errorf("%d productions, want %d", len(g.Productions), want)
 		}
+		if r.Counted != r.Trees || r.Most != 2 || math.Abs(g.Density(g.Default(), true)/r.Likely-1) > 0.005 {
+			t.Errorf("the default has probability %v, want %v", g.Density(g.Default(), true), r.Likely)
+		}
+		if d := cmp.Diff(r.Terminals, g.Terminals()); d != "" {
+			t.Error(d)
+		}
 		for _, p := range g.Productions {
 			want := r.Productions[p.Symbol]
+			if choice := len(p.Alternatives) > 1; choice != slices.Contains(r.Swappable, p.Symbol) {
+				t.Errorf("%s has a choice: %v", p.Symbol, choice)
+			}
 			if len(want) != len(p.Alternatives) || g.CountOf(p.Symbol).String() != r.Counts[p.Symbol] {
 				t.Errorf("%s has %d alternatives and %v trees, want %d and %s", p.Symbol, len(p.Alternatives), g.CountOf(p.Symbol), len(want), r.Counts[p.Symbol])
 				continue
@@ -123,15 +145,96 @@ func TestAuthorsTrees(t *testing.T) {
 				t.Errorf("%s has probability %v, want %v", s.Tree, p, s.P)
 			}
 		}
-		for _, c := range r.Crossed {
-			for _, tree := range c {
-				text, ok := tree.(string)
-				if _, err := g.Parse(text); ok && err != nil {
-					t.Error(err)
-				}
+	})
+}
+
+// TestAuthorsCrossings makes each recorded crossing among our own, from the same
+// parents. Where the authors gave up, after 50 tries, so may we.
+func TestAuthorsCrossings(t *testing.T) {
+	goldens(t, func(t *testing.T, r recorded) {
+		g, rng := unet(t, r.Stages, Medium), rand.New(rand.NewPCG(3, 4))
+		parse := func(x any) Derivation {
+			text, _ := x.(string)
+			d, err := g.Parse(text)
+			if err != nil {
+				t.Fatal(err)
 			}
+			return d
+		}
+		crossed := 0
+		for _, c := range r.Crossed {
+			a, b := parse(c["p1"]), parse(c["p2"])
+			if _, ok := c["c1"].(string); !ok {
+				continue
+			}
+			x, y := parse(c["c1"]), parse(c["c2"])
+			found := false
+			for range 2000 {
+				p, q, ok := g.CrossOver(rng, a, b)
+				found = found || ok && p.Equal(x) && q.Equal(y)
+			}
+			if !found {
+				t.Errorf("%v and %v never give %v and %v", a, b, x, y)
+			}
+			crossed++
+		}
+		if crossed == 0 {
+			t.Error("no crossing is recorded")
 		}
 	})
+}
+
+// TestAuthorsStructure reads the authors' grammar as their code holds it: its
+// symbols, parted by blanks, some with a comma that their counting takes for a
+// part of the name, so that it counts a symbol as a terminal.
+func TestAuthorsStructure(t *testing.T) {
+	files, _ := filepath.Glob(filepath.FromSlash("../../../shared/reference/nnunet/hnas/grammar_n*.json"))
+	if len(files) == 0 {
+		t.Skip("the recorded grammars of Auto-nnU-Net (shared/reference/nnunet/hnas) are not here")
+	}
+	for _, f := range files {
+		var r struct {
+			Stages     int        `json:"n_stages"`
+			Most       int        `json:"s_max"`
+			Confidence Confidence `json:"prior_confidence"`
+			Structure  map[string][]string
+			Prior      map[string][]float64
+			Size       string `json:"search_space_size"`
+			Default    string
+		}
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		strict := json.NewDecoder(bytes.NewReader(raw))
+		strict.DisallowUnknownFields()
+		if err := strict.Decode(&r); err != nil {
+			t.Fatal(err)
+		}
+		g := unet(t, r.Stages, r.Confidence)
+		theirs := Grammar{Name: f, Start: "S"}
+		for symbol, alternatives := range r.Structure {
+			p, reached := g.Production(symbol)
+			q := Production{Symbol: symbol}
+			for i, text := range alternatives {
+				symbols := strings.Fields(strings.ReplaceAll(text, ",", " "))
+				q.Alternatives = append(q.Alternatives, Alternative{Symbols: strings.Fields(text)})
+				if reached && (!slices.Equal(p.Alternatives[i].Symbols, symbols) || math.Abs(p.Alternatives[i].Probability-r.Prior[symbol][i]) > 1e-4) {
+					t.Errorf("%s: %v, want %v with %v", symbol, p.Alternatives[i], symbols, r.Prior[symbol][i])
+				}
+			}
+			if reached && len(p.Alternatives) != len(alternatives) {
+				t.Errorf("%s has %d alternatives, want %d", symbol, len(p.Alternatives), len(alternatives))
+			}
+			theirs.Productions = append(theirs.Productions, q)
+		}
+		if have := theirs.Count().String(); have != r.Size {
+			t.Errorf("%s: counted as the authors do %s, want %s", f, have, r.Size)
+		}
+		if have := g.Default().String(); have != r.Default {
+			t.Errorf("default %s, want %s", have, r.Default)
+		}
+	}
 }
 
 // TestAuthorsFrequencies compares draws and mutations with the recorded
@@ -179,9 +282,11 @@ func TestLaws(t *testing.T) {
 		g, rng := unet(t, stages, Low), rand.New(rand.NewPCG(uint64(stages), 0))
 		for i := range 200 {
 			a, b := g.Sample(rng, i%2 == 0), g.Sample(rng, false)
-			back, err := g.Parse(a.String())
-			if err != nil || !back.Equal(a) {
-				t.Fatal(a, back, err)
+			for _, text := range []string{a.String(), strings.Join(a.Lines(), "\n")} {
+				back, err := g.Parse(text)
+				if err != nil || !back.Equal(a) {
+					t.Fatal(text, back, err)
+				}
 			}
 			text := a.String()
 			c, d, _ := g.CrossOver(rng, a, b)

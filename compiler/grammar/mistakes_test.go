@@ -30,6 +30,7 @@ var mistakes = []struct {
 	{"no alternatives", body(`production "S" { alternatives = [] }`), []string{"empty-alternative 4"}},
 	{"weights", body("production \"S\" {\nalternatives = [\"a\", \"b\"]\nweights = [0.5, 0.6]\n}"), []string{"bad-weights 6"}},
 	{"too few weights", body("production \"S\" {\nalternatives = [\"a\", \"b\"]\nweights = [1]\n}"), []string{"bad-weights 6"}},
+	{"default without weight", body("production \"S\" {\nalternatives = [\"a\", \"b\"]\ndefault = \"b\"\nweights = [1, 0]\n}"), []string{"bad-weights 7"}},
 	{"weights and prior", body("production \"S\" {\nalternatives = [\"a\", \"b\"]\ndefault = \"a\"\nprior = \"low\"\nweights = [0.5, 0.5]\n}"), []string{"bad-weights 8"}},
 	{"default", body("production \"S\" {\nalternatives = [\"a\"]\ndefault = \"b\"\n}"), []string{"default-outside 6"}},
 	{"prior", body("production \"S\" {\nalternatives = [\"a\"]\nprior = \"low\"\n}"), []string{"prior-without-default 6"}},
@@ -45,7 +46,10 @@ var mistakes = []struct {
 	{"none", "", []string{"syntax 1"}},
 	{"several kinds", body("production \"S\" {\nalternatives = [\"a\", [\"b\", \"x\"]]\nweights = [1, 1]\n}"), []string{"undefined-symbol 5", "bad-weights 6"}},
 	{"several", body("production \"S\" { alternatives = [\"x\", \"a\"] }\nproduction \"T\" { alternatives = [\"y\"] }\nproduction \"T\" { alternatives = [\"b\"] }"),
-		[]string{"undefined-symbol 4", "undefined-symbol 5", "duplicate 6"}},
+		[]string{"undefined-symbol 4", "unreachable-symbol 5", "undefined-symbol 5", "duplicate 6"}},
+	{"all at once", "grammar \"g\" {\nvariable \"n\" {}\nstart = \"S\"\nterminals = [\"a\"]\nproduction \"S\" {\nalternatives = [[\"A\", \"q\"], [\"C\"], [\"E\"]]\nweights = [1, 1, 1]\n}\n" +
+		"production \"A\" { alternatives = [[\"A\", \"a\"]] }\nproduction \"C\" { alternatives = [] }\nproduction \"E\" { alternatives = [\"a\", [\"E\", \"a\"]] }\nproduction \"Z\" { alternatives = [\"a\"] }\nproduction \"Z\" { alternatives = [\"a\"] }\n}\n",
+		[]string{"unbound-variable 2", "undefined-symbol 6", "bad-weights 7", "unproductive-symbol 9", "empty-alternative 10", "cyclic-symbol 11", "unreachable-symbol 12", "duplicate 13"}},
 }
 
 func TestMistakes(t *testing.T) {

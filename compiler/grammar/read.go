@@ -220,7 +220,7 @@ func (s *source) belief(e *entry, attributes hcl.Attributes, c *hcl.EvalContext)
 	case weights != nil && prior != nil:
 		s.add(weights.Range, diag.BadWeights, "Weights beside a prior", fmt.Sprintf("%s has both weights and a prior. Remove one.", e.Symbol))
 	case weights != nil:
-		probabilities = s.weights(weights.Expr, c, e.Symbol, n)
+		probabilities = s.weights(weights.Expr, c, e.Symbol, n, e.Default)
 	case prior != nil:
 		word, ok := s.word(prior.Expr, c)
 		confidence := Confidence(word)
@@ -241,7 +241,7 @@ func (s *source) belief(e *entry, attributes hcl.Attributes, c *hcl.EvalContext)
 }
 
 // weights reads explicit probabilities.
-func (s *source) weights(expr hcl.Expression, c *hcl.EvalContext, symbol string, n int) []float64 {
+func (s *source) weights(expr hcl.Expression, c *hcl.EvalContext, symbol string, n, def int) []float64 {
 	values := s.numbers(expr, c)
 	sum, negative := 0.0, false
 	for _, w := range values {
@@ -259,6 +259,8 @@ func (s *source) weights(expr hcl.Expression, c *hcl.EvalContext, symbol string,
 		return complain("A weight of %s is negative. Give none below 0.", symbol)
 	case math.Abs(sum-1) > 1e-9:
 		return complain("The weights of %s sum to %v. Let them sum to 1.", symbol, sum)
+	case values[def] == 0:
+		return complain("The default of %s has the weight 0, so it is never drawn. Give it some, or choose another default.", symbol)
 	}
 	return values
 }

@@ -27,6 +27,21 @@ func (d Derivation) print(b *strings.Builder) {
 	b.WriteByte(')')
 }
 
+// Lines is String broken before each part of the tree that has parts itself, of
+// the root alone, for a person to read; Parse reads it too.
+func (d Derivation) Lines() []string {
+	lines := []string{"(" + d.Symbol}
+	for _, c := range d.Children {
+		if len(c.Children) > 0 {
+			lines = append(lines, c.String())
+		} else {
+			lines[len(lines)-1] += " " + c.Symbol
+		}
+	}
+	lines[len(lines)-1] += ")"
+	return lines
+}
+
 // Parse reads the form that String prints, and says where it is no derivation
 // of g. Space between the symbols is free.
 func (g Grammar) Parse(text string) (Derivation, error) {

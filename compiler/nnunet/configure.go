@@ -3,6 +3,7 @@ package nnunet
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"runspec/compiler/unet"
 )
@@ -190,17 +191,27 @@ func (c *configurer) architecture(t topology) unet.Architecture {
 		limit = maxFeatures2d
 	}
 	a := unet.Architecture{
-		Dim: dim, InputChannels: len(c.Channels), Classes: c.Heads(), Encoder: c.planner.encoder,
-		DecoderBlocks: c.planner.decoderBlocks(n, c.BlockScale),
-		Norm:          c.Norm, Activation: c.Activation, Dropout: c.Dropout,
+		Dim: dim, InputChannels: len(c.Channels), Classes: c.Heads(),
+		Norm: c.Norm, Activation: c.Activation, Dropout: c.Dropout,
 	}
-	for i, blocks := range c.planner.encoderBlocks(n, c.BlockScale) {
+	var encoder []int
+	a.Encoder, encoder, a.DecoderBlocks = c.blocks(n)
+	for i, blocks := range encoder {
 		a.Stages = append(a.Stages, unet.Stage{
 			Features: featuresOf(i, c.BaseFeatures, limit), Blocks: blocks,
 			Kernel: volumetric(t.kernels[i]), Stride: volumetric(t.strides[i]),
 		})
 	}
 	return a
+}
+
+// blocks are those of a network with room for n stages.
+func (c *configurer) blocks(n int) (kind unet.Encoder, encoder, decoder []int) {
+	if b := c.Blocks; b != nil {
+		encoder, decoder = b.within(min(n, len(b.Encoder)))
+		return b.EncoderKind, encoder, slices.Clone(decoder)
+	}
+	return c.planner.encoder, c.planner.encoderBlocks(n, c.BlockScale), c.planner.decoderBlocks(n, c.BlockScale)
 }
 
 // featuresOf doubles base per stage up to limit.

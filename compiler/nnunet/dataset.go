@@ -80,7 +80,7 @@ func MarshalDataset(d Dataset) ([]byte, error) {
 		errs = append(errs, add(&channels, strconv.Itoa(i), name))
 	}
 	for _, l := range d.Labels {
-		if len(l.Values) == 1 {
+		if len(l.Values) == 1 && !l.Listed {
 			errs = append(errs, add(&labels, l.Name, l.Values[0]))
 		} else {
 			errs = append(errs, add(&labels, l.Name, l.Values))
@@ -150,6 +150,23 @@ func (d Dataset) Check() error {
 // network's outputs are sigmoid regions instead of exclusive classes.
 func (d Dataset) HasRegions() bool {
 	return slices.ContainsFunc(d.Labels, func(l Label) bool { return len(l.Values) > 1 })
+}
+
+// Key is what nnU-Net calls a label or region in summary.json and among a case's
+// class_locations: Python's print of a number, or of a tuple. Among regions one of
+// a single value is what dataset.json makes it: "2", or "(2,)" where that says [2].
+func (d Dataset) Key(l Label) string {
+	words := make([]string, len(l.Values))
+	for i, v := range l.Values {
+		words[i] = strconv.Itoa(v)
+	}
+	switch {
+	case len(words) > 1:
+		return "(" + strings.Join(words, ", ") + ")"
+	case l.Listed && d.HasRegions():
+		return "(" + words[0] + ",)"
+	}
+	return words[0]
 }
 
 // Heads is the number of the network's output channels: every label with
@@ -226,7 +243,8 @@ func readLabels(entries object) ([]Label, error) {
 		}
 		var value int
 		var values []int
-		if json.Unmarshal(e.value, &value) == nil {
+		listed := json.Unmarshal(e.value, &value) != nil
+		if !listed {
 			values = []int{value}
 		} else if err := json.Unmarshal(e.value, &values); err != nil {
 			return nil, fmt.Errorf("%q is %s: give a whole number, or a list of them for a region", e.key, e.value)
@@ -239,7 +257,7 @@ func readLabels(entries object) ([]Label, error) {
 				return nil, fmt.Errorf("%q has value %d: labels lie between 0 and 32767", e.key, v)
 			}
 		}
-		labels = append(labels, Label{Name: e.key, Values: values})
+		labels = append(labels, Label{Name: e.key, Values: values, Listed: listed && len(values) == 1})
 	}
 	if decathlon != 0 && decathlon != len(labels) {
 		return nil, fmt.Errorf("some entries map names to values and some values to names: write all of them one way")

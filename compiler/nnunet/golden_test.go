@@ -194,7 +194,7 @@ func planTraced(t *testing.T, d Dataset, f Fingerprint, o Options) (Settings, []
 // residual plans were written under the default's name.
 func comparePlans(t *testing.T, d Dataset, s Settings, golden []byte, name string) {
 	t.Helper()
-	text, err := MarshalPlans(d, s)
+	text, err := MarshalPlans(d, Plans{Settings: s})
 	if err != nil {
 		t.Fatal(err)
 	}

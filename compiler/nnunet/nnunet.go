@@ -22,6 +22,7 @@ type Dataset struct {
 type Label struct {
 	Name   string `json:"name"`
 	Values []int  `json:"values"`
+	Listed bool   `json:"listed,omitempty"` // its one value stands as a list of one, which matters to Dataset.Key
 }
 
 // Intensity is what a fingerprint records of the foreground of one channel.

@@ -21,22 +21,27 @@ func TestReadDataset(t *testing.T) {
 		"nnU-Net": {
 			`{"channel_names": {"1": "ADC", "0": "T2"}, "labels": {"TZ": 2, "background": 0, "PZ": 1}, "numTraining": 32, "file_ending": ".nrrd"}`,
 			Dataset{Channels: []string{"T2", "ADC"}, NumTraining: 32, FileEnding: ".nrrd",
-				Labels: []Label{{"background", []int{0}}, {"PZ", []int{1}}, {"TZ", []int{2}}}}, 3,
+				Labels: []Label{{Name: "background", Values: []int{0}}, {Name: "PZ", Values: []int{1}}, {Name: "TZ", Values: []int{2}}}}, 3,
 		},
 		"Decathlon": {
 			`{"name": "Hippocampus", "modality": {"0": "MRI"}, "labels": {"2": "Posterior", "0": "background", "1": "Anterior"}, "numTraining": 260}`,
 			Dataset{Name: "Hippocampus", Channels: []string{"MRI"}, NumTraining: 260, FileEnding: ".nii.gz",
-				Labels: []Label{{"background", []int{0}}, {"Anterior", []int{1}}, {"Posterior", []int{2}}}}, 3,
+				Labels: []Label{{Name: "background", Values: []int{0}}, {Name: "Anterior", Values: []int{1}}, {Name: "Posterior", Values: []int{2}}}}, 3,
 		},
 		"ignore": {
 			`{"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1, "ignore": 2}, "numTraining": 5}`,
 			Dataset{Channels: []string{"CT"}, NumTraining: 5, FileEnding: ".nii.gz", Ignore: 2,
-				Labels: []Label{{"background", []int{0}}, {"a", []int{1}}}}, 2,
+				Labels: []Label{{Name: "background", Values: []int{0}}, {Name: "a", Values: []int{1}}}}, 2,
 		},
 		"regions": {
 			`{"channel_names": {"0": "T1"}, "labels": {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3, "ignore": 4}, "numTraining": 5, "regions_class_order": [1, 2, 3]}`,
 			Dataset{Channels: []string{"T1"}, NumTraining: 5, FileEnding: ".nii.gz", Ignore: 4, RegionOrder: []int{1, 2, 3},
-				Labels: []Label{{"background", []int{0}}, {"whole", []int{1, 2, 3}}, {"core", []int{2, 3}}, {"enhancing", []int{3}}}}, 3,
+				Labels: []Label{{Name: "background", Values: []int{0}}, {Name: "whole", Values: []int{1, 2, 3}}, {Name: "core", Values: []int{2, 3}}, {Name: "enhancing", Values: []int{3}}}}, 3,
+		},
+		"lists": {
+			`{"channel_names": {"0": "T1"}, "labels": {"background": 0, "whole": [1, 2], "core": [2]}, "numTraining": 5, "regions_class_order": [1, 2]}`,
+			Dataset{Channels: []string{"T1"}, NumTraining: 5, FileEnding: ".nii.gz", RegionOrder: []int{1, 2},
+				Labels: []Label{{Name: "background", Values: []int{0}}, {Name: "whole", Values: []int{1, 2}}, {Name: "core", Values: []int{2}, Listed: true}}}, 2,
 		},
 	} {
 		got, err := ReadDataset([]byte(c.text))
@@ -49,6 +54,24 @@ func TestReadDataset(t *testing.T) {
 		}
 		if got.Heads() != c.heads {
 			t.Errorf("%s: %d heads, want %d", name, got.Heads(), c.heads)
+		}
+	}
+}
+
+// TestKey has nnU-Net's keys of its summaries: of a number, of a tuple, and of a list
+// of one, which is a tuple only among regions.
+func TestKey(t *testing.T) {
+	whole, core := Label{Values: []int{1, 2}}, Label{Values: []int{2}}
+	listed := core
+	listed.Listed = true
+	regions, labels := Dataset{Labels: []Label{whole, core, listed}}, Dataset{Labels: []Label{core, listed}}
+	for _, c := range []struct {
+		d    Dataset
+		l    Label
+		want string
+	}{{regions, whole, "(1, 2)"}, {regions, core, "2"}, {regions, listed, "(2,)"}, {labels, core, "2"}, {labels, listed, "2"}} {
+		if got := c.d.Key(c.l); got != c.want {
+			t.Errorf("%v: %s, want %s", c.l, got, c.want)
 		}
 	}
 }
@@ -83,7 +106,7 @@ func TestReadDatasetRejects(t *testing.T) {
 // example is a data set of n cases of one shape.
 func example(n int, spacing [3]float64, shape [3]int) (Dataset, Fingerprint) {
 	d := Dataset{Name: "example", Channels: []string{"MRI"}, NumTraining: n, FileEnding: ".nii.gz",
-		Labels: []Label{{"background", []int{0}}, {"a", []int{1}}, {"b", []int{2}}}}
+		Labels: []Label{{Name: "background", Values: []int{0}}, {Name: "a", Values: []int{1}}, {Name: "b", Values: []int{2}}}}
 	f := Fingerprint{Foreground: map[string]Intensity{"0": {Max: 9, Mean: 5, Median: 5, Min: 1, P005: 1, P995: 9, Std: 2}}, MedianRelativeSize: 1}
 	for range n {
 		f.Spacings = append(f.Spacings, spacing)

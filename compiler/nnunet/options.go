@@ -23,6 +23,22 @@ type Options struct {
 	Norm         unet.Norm       // default: InstanceNorm
 	Activation   unet.Activation // default: LeakyReLU
 	Dropout      float64         // rate of channel dropout; default: none
+	Blocks       *Blocks         // nil: the planner's tables, times BlockScale
+}
+
+// Blocks are a searched network's own blocks, in the place of a planner's
+// tables. Their number bounds the stages; where a patch has room for fewer, the
+// deepest are left out, as a planner's are.
+type Blocks struct {
+	EncoderKind unet.Encoder
+	Encoder     []int // of each stage, finest first
+	Decoder     []int // convolutions of each stage, deepest first; one fewer than Encoder
+}
+
+// within are the first n stages of an encoder, and the decoder that climbs from
+// the last of them.
+func (b Blocks) within(n int) (encoder, decoder []int) {
+	return b.Encoder[:n], b.Decoder[len(b.Decoder)-n+1:]
 }
 
 // planner is the table of one experiment planner's constants (nnunetv2
@@ -75,6 +91,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if !(o.BlockScale > 0) || math.IsInf(o.BlockScale, 0) {
 		errs = append(errs, fmt.Errorf("block scale %v: it must be positive", o.BlockScale))
+	}
+	if b := o.Blocks; b != nil && (len(b.Encoder) < 2 || len(b.Decoder) != len(b.Encoder)-1) {
+		errs = append(errs, fmt.Errorf("blocks of %d encoder and %d decoder stages: at least two stages, and one fewer in the decoder", len(b.Encoder), len(b.Decoder)))
 	}
 	if s := o.OverwriteSpacing; s != [3]float64{} && !(min(s[0], s[1], s[2]) > 0) {
 		errs = append(errs, fmt.Errorf("overwriting spacing %v: all three lengths must be positive millimetres", s))

@@ -105,12 +105,20 @@ type plansNonlin struct {
 // resampling is nnU-Net's function for images, labels and probabilities.
 const resampling = "resample_data_or_seg_to_shape"
 
-// MarshalPlans gives s as nnU-Net's plans file, which nnU-Net itself can train
-// from. dataset_name is d.Name, which nnU-Net wants as DatasetNNN_Name.
-func MarshalPlans(d Dataset, s Settings) ([]byte, error) {
+// MarshalPlans gives plans as nnU-Net's file, which nnU-Net itself can train from.
+// Without names, plans_name is the planner's own, and dataset_name is d.Name, which
+// nnU-Net wants as DatasetNNN_Name. Unknown fields are not kept.
+func MarshalPlans(d Dataset, plans Plans) ([]byte, error) {
+	s := plans.Settings
 	p, ok := planners[s.Planner]
 	if !ok {
 		return nil, fmt.Errorf("plans of %s: unknown planner %q", d.Name, s.Planner)
+	}
+	if plans.Name != "" {
+		p.plansName = plans.Name
+	}
+	if plans.DatasetName != "" {
+		d.Name = plans.DatasetName
 	}
 	file := plansFile{
 		DatasetName: d.Name, PlansName: p.plansName,
@@ -158,7 +166,7 @@ func plansOf(c Configuration, p planner) *plansConfiguration {
 		return &plansConfiguration{InheritsFrom: c.InheritsFrom, PreviousStage: c.PreviousStage}
 	}
 	data := p.plansName
-	if c.Name != "3d_lowres" {
+	if p.encoder == unet.Residual && c.Name != "3d_lowres" {
 		data = planners[ConvPlanner].plansName // the residual planners reuse the default's preprocessed data
 	}
 	return &plansConfiguration{plansOwn: &plansOwn{

@@ -51,7 +51,7 @@ func (p Plans) Configuration(name string, d Dataset) (Configuration, error) {
 		for _, c := range p.Settings.Configurations {
 			names = append(names, c.Name)
 		}
-		return Configuration{}, fmt.Errorf("plans.json: configurations has no %q: it has %s", name, strings.Join(names, ", "))
+		return Configuration{}, fmt.Errorf("plans.json: configurations has no %.80q: it has %s", name, strings.Join(names, ", "))
 	}
 	if len(c.Normalisation) != len(d.Channels) {
 		return Configuration{}, fmt.Errorf("plans.json: configurations.%s.normalization_schemes has %d entries, but dataset.json names %d channels: they are not of one data set",

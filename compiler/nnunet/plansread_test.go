@@ -21,7 +21,7 @@ func TestReadPlansRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			text, err := MarshalPlans(d, s)
+			text, err := MarshalPlans(d, Plans{Settings: s})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +60,7 @@ func plainPlans(t *testing.T) (Dataset, string) {
 		if _, ok := s.Configuration("3d_cascade_fullres"); !ok || len(d.Channels) != 1 {
 			continue
 		}
-		text, err := MarshalPlans(d, s)
+		text, err := MarshalPlans(d, Plans{Settings: s})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,11 +181,31 @@ func TestReadOldPlans(t *testing.T) {
 	}
 }
 
+// TestPlansName: a name that a user gave plans survives, and the planner's is given
+// where there is none. The residual planners share the default's preprocessed data.
+func TestPlansName(t *testing.T) {
+	d, text := plainPlans(t)
+	foreign := edited(t, text, func(file, _, _ map[string]any) { file["plans_name"], file["dataset_name"] = "mine", "Dataset123_Other" })
+	p, err := ReadPlans(foreign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := MarshalPlans(d, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"plans_name": "mine"`, `"dataset_name": "Dataset123_Other"`, `"data_identifier": "mine_3d_fullres"`} {
+		if !strings.Contains(string(again), want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+}
+
 func TestMarshalDataset(t *testing.T) {
 	for _, d := range []Dataset{
-		{Name: "a", Channels: []string{"CT"}, Labels: []Label{{"background", []int{0}}, {"x", []int{1}}}, NumTraining: 3, FileEnding: ".nii.gz"},
-		{Channels: []string{"T1", "T2"}, Labels: []Label{{"background", []int{0}}, {"whole", []int{1, 2}}, {"core", []int{2}}},
-			Ignore: 3, NumTraining: 1, FileEnding: ".nii", RegionOrder: []int{1, 2}},
+		{Name: "a", Channels: []string{"CT"}, Labels: []Label{{Name: "background", Values: []int{0}}, {Name: "x", Values: []int{1}}}, NumTraining: 3, FileEnding: ".nii.gz"},
+		{Channels: []string{"T1", "T2"}, Labels: []Label{{Name: "background", Values: []int{0}}, {Name: "whole", Values: []int{1, 2}}, {Name: "core", Values: []int{2}}, {Name: "other", Values: []int{1}, Listed: true}},
+			Ignore: 3, NumTraining: 1, FileEnding: ".nii", RegionOrder: []int{1, 2, 1}},
 	} {
 		text, err := MarshalDataset(d)
 		if err != nil {

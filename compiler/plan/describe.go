@@ -43,9 +43,14 @@ func (p *Plan) Describe(w io.Writer) error {
 	return err
 }
 
-// table prints rows, whose cells are parted by tabs, in columns.
+// table prints rows below a title.
 func table(w io.Writer, title, head string, rows []string) {
 	fmt.Fprintf(w, "\n%s\n", title)
+	WriteTable(w, head, rows)
+}
+
+// WriteTable prints rows, whose cells are parted by tabs, in columns.
+func WriteTable(w io.Writer, head string, rows []string) {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, r := range append([]string{head}, rows...) {
@@ -110,7 +115,7 @@ func (p *Plan) networks() ([]string, error) {
 	for _, d := range p.Datasets {
 		for _, planner := range p.Planners() {
 			if d.Fingerprint == nil {
-				rows = append(rows, cells(d.Name, d.Configuration, planner, unknown))
+				rows = append(rows, cells(d.Name, d.Configuration, planner, d.unread(planner)))
 				continue
 			}
 			_, c, err := p.Training.Settings(d.Description, *d.Fingerprint, planner, d.Configuration)
@@ -125,6 +130,16 @@ func (p *Plan) networks() ([]string, error) {
 		}
 	}
 	return rows, nil
+}
+
+// unread is what is known of the network of a data set that has not been read.
+// The published numbers of stages are those of nnU-Net's plain network.
+func (d Dataset) unread(planner nnunet.Planner) string {
+	stages, err := d.NetworkStages()
+	if err != nil || stages.Origin != Published || planner != nnunet.ConvPlanner {
+		return unknown
+	}
+	return cells(unknown, "", "", stages)
 }
 
 // network describes a configuration's network. Memory is what training holds

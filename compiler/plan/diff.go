@@ -3,10 +3,12 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
 
+	"runspec/compiler/grammar"
 	"runspec/compiler/nnunet"
 	"runspec/compiler/space"
 )
@@ -138,6 +140,8 @@ func (c *comparison) walk(p at, a, b reflect.Value) {
 		c.list(p, a, b)
 	case a.Type() == reflect.TypeFor[[]Bracket]():
 		c.list(p, a, b)
+	case a.Type() == reflect.TypeFor[grammar.Variables]():
+		c.variables(p, a.Interface().(grammar.Variables), b.Interface().(grammar.Variables))
 	default:
 		c.leaf(p, a, b)
 	}
@@ -200,6 +204,25 @@ func (c *comparison) list(p at, a, b reflect.Value) {
 	}
 	if x, y := common(olds, news), common(news, olds); !slices.Equal(x, y) {
 		c.add(p, Changed, reflect.ValueOf(x), reflect.ValueOf(y), ruleFor(p.pattern)(p, a, b))
+	}
+}
+
+// variables compares those of a grammar one by one.
+func (c *comparison) variables(p at, a, b grammar.Variables) {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		q, kind := p.field(name), Changed
+		old, new := reflect.ValueOf(a[name]), reflect.ValueOf(b[name])
+		switch {
+		case a[name] == b[name]:
+			continue
+		case !old.IsValid():
+			kind = Added
+		case !new.IsValid():
+			kind = Removed
+		}
+		c.add(q, kind, old, new, ruleFor(q.pattern)(q, old, new))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"runspec/compiler/grammar"
 	"runspec/compiler/nnunet"
 	"runspec/compiler/space"
 )
@@ -237,5 +238,29 @@ func TestWriteChanges(t *testing.T) {
 	}
 	if s := Summary(changes); s != "2 changed, 1 added, 1 removed" {
 		t.Error(s)
+	}
+}
+
+func TestDiffOfGrammars(t *testing.T) {
+	a := small()
+	tree := space.Parameter{Name: Tree, Kind: space.Grammar, Template: &grammar.Template{File: "a.hcl", Variables: grammar.Variables{"confidence": "low", "scale": 2.0}}}
+	a.Studies[0].Space.Parameters = append(a.Studies[0].Space.Parameters, tree)
+	for _, c := range []struct {
+		file      string
+		variables grammar.Variables
+		want      string
+	}{
+		{"b.hcl", grammar.Variables{"confidence": "low", "scale": 2.0}, "  ~ studies.s.space.parameters.architecture.template.file  \"a.hcl\" → \"b.hcl\"  # cosmetic\n"},
+		{"a.hcl", grammar.Variables{"confidence": "high", "scale": 2.0}, "  ~ studies.s.space.parameters.architecture.template.variables.confidence  \"low\" → \"high\"  # space\n"},
+		{"a.hcl", grammar.Variables{"confidence": "low", "scale": 1.0}, "  ~ studies.s.space.parameters.architecture.template.variables.scale  2 → 1  # incompatible\n"},
+		{"a.hcl", grammar.Variables{"confidence": "low"}, "  - studies.s.space.parameters.architecture.template.variables.scale  2  # incompatible\n"},
+	} {
+		b := clone(t, a)
+		x := &b.Studies[0].Space.Parameters[1]
+		x.Template = &grammar.Template{File: c.file, Variables: c.variables}
+		var text strings.Builder
+		if err := WriteChanges(&text, Diff(a, b)); err != nil || text.String() != c.want {
+			t.Errorf("%v\n%swant\n%s", err, &text, c.want)
+		}
 	}
 }

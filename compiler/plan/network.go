@@ -48,6 +48,18 @@ func ShapesNetwork(name string) bool {
 	return false
 }
 
+// Tree is the hyperparameter that is a derivation of a grammar of networks.
+const Tree = architecture
+
+// OverruledByTree says whether a derivation takes the place of a hyperparameter.
+func OverruledByTree(name string) bool {
+	switch name {
+	case encoderType, modelScale, activation, norm:
+		return true
+	}
+	return false
+}
+
 // networkOf reads the parameters of a configuration that shape the network, and
 // leaves the others alone.
 func networkOf(c space.Configuration) (sought, error) {
@@ -104,12 +116,6 @@ func readTree(text string) (*tree, error) {
 	return &tree{d, e}, err
 }
 
-// stages are the block counts of the derivation's encoder.
-func (t tree) stages() []int {
-	blocks, _ := unet.DerivedStages(t.Derivation)
-	return blocks
-}
-
 // options are what the planner is asked for, in place of the study's planner
 // where the configuration chooses an encoder.
 func (n sought) options(planner nnunet.Planner) nnunet.Options {
@@ -129,25 +135,13 @@ func (n sought) options(planner nnunet.Planner) nnunet.Options {
 	return o
 }
 
-// NetworkStages is the number of stages that nnU-Net's own plan gives a data
-// set; a hierarchical space is bound to it. Where the data set has not been
-// read yet it is 6, as for eight of the Decathlon's ten, which serves display
-// alone: a training has read it.
-func (d Dataset) NetworkStages() (int, error) {
-	if d.Fingerprint == nil {
-		return 6, nil
-	}
-	_, c, err := one(d.Description, *d.Fingerprint, nnunet.Options{Planner: nnunet.ConvPlanner}, d.Configuration)
-	return len(c.Architecture.Stages), err
-}
-
 // Bound is the study with its space's grammars bound to a data set.
 func (s Study) Bound(d Dataset) (Study, error) {
 	stages, err := d.NetworkStages()
 	if err != nil {
 		return s, err
 	}
-	if s.Space, err = s.Space.Bind(stages); err != nil {
+	if s.Space, err = s.Space.Bind(stages.Count); err != nil {
 		return s, fmt.Errorf("study %s: %w", s.Name, err)
 	}
 	return s, nil

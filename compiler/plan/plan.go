@@ -164,6 +164,18 @@ func (k OptimizerKind) PriorBands() bool { return k == PriorBand || k == Regular
 // Bracketed says whether the method runs the brackets of Hyperband.
 func (k OptimizerKind) Bracketed() bool { return k == Hyperband || k.PriorBands() }
 
+// Objectives is how many objectives the method minimises: 1 - Dice, and with two
+// the cost.
+func (k OptimizerKind) Objectives() int {
+	if k == RegularizedBand || k == ParetoBayes {
+		return 2
+	}
+	return 1
+}
+
+// Learns says whether what another run observed changes what the method draws.
+func (k OptimizerKind) Learns() bool { return k.PriorBands() || k == ParetoBayes }
+
 // CompatAuthors is the word for Auto-nnU-Net's own behaviour.
 const CompatAuthors = "authors"
 
@@ -186,7 +198,7 @@ type Study struct {
 	Optimizer Optimizer      `json:"optimizer"`
 	Folds     []Fold         `json:"folds"` // on which each trial is trained
 	Planner   nnunet.Planner `json:"planner"`
-	Known     []Known        `json:"known,omitempty"`    // what other runs observed, from before the first trial (PriorBand)
+	Known     []Known        `json:"known,omitempty"`    // what other runs observed, from before the first trial (PriorBand, Pareto-Bayes)
 	First     int            `json:"first,omitempty"`    // index of the first configuration; those below it were drawn from an earlier space (warm start)
 	Seed      uint64         `json:"seed"`               // derived from the experiment's seed and the study's name
 	Rungs     []Rung         `json:"rungs"`              // lowest first

@@ -76,6 +76,9 @@ var rules = map[string]rule{
 	"studies.*.space.parameters.*.default": always(LargerSpace),
 	"studies.*.space.parameters.*.prior":   always(LargerSpace),
 	"studies.*.space.parameters.*.choices": choices,
+	// A grammar's confidence is its prior; its other variables may take derivations away.
+	"studies.*.space.parameters.*.template.file":                 always(Cosmetic),
+	"studies.*.space.parameters.*.template.variables.confidence": always(LargerSpace),
 
 	"report": always(Cosmetic),
 

@@ -19,38 +19,45 @@ func (t Training) Settings(d nnunet.Dataset, f nnunet.Fingerprint, planner nnune
 // asks for: patch and batch are planned anew for it, as Auto-nnU-Net does.
 //
 // A derivation's network is planned with the default blocks of its encoder, as
-// the paper does, and keeps the first of that plan's stages. Where the residual
-// plan has fewer stages than the derivation, the plain one's are taken, which
-// bound the grammar.
+// the paper does, and keeps the first of that plan's stages. Where its own blocks
+// need more memory than that, they are planned as nnU-Net would; see Fit. Where
+// the residual plan has fewer stages than the derivation, the plain one's are
+// taken, which bound the grammar.
 //
 // The training settings' features scale searched ones: with baseFeatures 8 a
 // searched base_num_features of 64, twice nnU-Net's 32, means 16.
 func (t Training) SettingsFor(d nnunet.Dataset, f nnunet.Fingerprint, planner nnunet.Planner, configuration string, c space.Configuration) (nnunet.Settings, nnunet.Configuration, error) {
+	s, out, _, err := t.Fitted(d, f, planner, configuration, c)
+	return s, out, err
+}
+
+// Fitted is SettingsFor, which also tells how the network came by its patch,
+// batch and stages.
+func (t Training) Fitted(d nnunet.Dataset, f nnunet.Fingerprint, planner nnunet.Planner, configuration string, c space.Configuration) (nnunet.Settings, nnunet.Configuration, Fit, error) {
 	n, err := networkOf(c)
 	if err != nil {
-		return nnunet.Settings{}, nnunet.Configuration{}, err
+		return nnunet.Settings{}, nnunet.Configuration{}, Fit{}, err
 	}
-	s, out, err := one(d, f, n.options(planner), configuration)
-	if err == nil && n.tree != nil && len(n.tree.stages()) > len(out.Architecture.Stages) {
-		s, out, err = one(d, f, nnunet.Options{Planner: nnunet.ConvPlanner}, configuration)
-	}
+	s, out, fit, err := n.plan(d, f, planner, configuration)
 	if err != nil {
-		return s, out, err
+		return s, out, fit, err
 	}
-	if n.tree != nil {
-		if out.Architecture, err = out.Architecture.Derive(n.tree.Derivation, n.Dropout); err != nil {
-			return s, out, err
-		}
-	}
+	out, err = t.overlay(out, n)
+	return s, out, fit, err
+}
+
+// overlay puts the training settings' own features and batch in their place.
+func (t Training) overlay(out nnunet.Configuration, n sought) (nnunet.Configuration, error) {
+	var err error
 	if t.BaseFeatures > 0 || t.MaxFeatures > 0 {
 		if out, err = out.WithFeatures(t.features(out, n)); err != nil {
-			return s, out, err
+			return out, err
 		}
 	}
 	if t.Batch > 0 {
 		out, err = out.WithBatch(t.Batch)
 	}
-	return s, out, err
+	return out, err
 }
 
 // one plans a data set, and takes one configuration.

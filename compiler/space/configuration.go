@@ -71,8 +71,23 @@ func (s Space) holds(w Condition, v Value) bool {
 		return slices.Contains(w.Values, v)
 	}
 	text, _ := v.Text()
-	symbols := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ()", r) })
-	return slices.ContainsFunc(w.Values, func(v Value) bool { return slices.Contains(symbols, v.str) })
+	return slices.ContainsFunc(w.Values, func(v Value) bool { return hasSymbol(text, v.str) })
+}
+
+// hasSymbol says whether a derivation's text has a symbol.
+func hasSymbol(text, symbol string) bool {
+	edge := func(i int) bool { return i < 0 || i >= len(text) || strings.IndexByte(" ()", text[i]) >= 0 }
+	for at := 0; symbol != ""; {
+		i := strings.Index(text[at:], symbol)
+		if i < 0 {
+			return false
+		}
+		if at += i; edge(at-1) && edge(at+len(symbol)) {
+			return true
+		}
+		at++
+	}
+	return false
 }
 
 // contains says whether a value lies in the parameter's range or choices.

@@ -109,7 +109,10 @@ func TestMistakes(t *testing.T) {
 		UnknownParent:       one(Parameter{Kind: Bool, When: on("q")}),
 		UnknownKind:         one(Parameter{Kind: "flaot"}),
 		NeverHolds:          {{Name: "a", Kind: Bool, When: on("b")}, {Name: "b", Kind: Int, Low: 0, High: 1}},
-		Cycle:               {{Name: "a", Kind: Bool, When: on("b")}, {Name: "b", Kind: Bool, When: on("a")}},
+		ContinuousParent:    {{Name: "a", Kind: Bool, When: on("b")}, {Name: "b", Kind: Float, Low: 0, High: 1}},
+		Contradiction: {{Name: "a", Kind: Bool, When: []Condition{{"b", []Value{Truth(true)}}, {"c", []Value{Number(1)}}}},
+			{Name: "b", Kind: Bool, When: []Condition{{"c", []Value{Number(2), Number(3)}}}}, {Name: "c", Kind: Int, Low: 1, High: 3}},
+		Cycle: {{Name: "a", Kind: Bool, When: on("b")}, {Name: "b", Kind: Bool, When: on("a")}},
 	} {
 		ms := Space{Parameters: ps}.Mistakes()
 		if len(ms) != 1 || ms[0].Fault != want {

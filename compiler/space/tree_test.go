@@ -2,6 +2,7 @@ package space
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -111,8 +112,59 @@ func TestTreeIsAsked(t *testing.T) {
 	if len(seen) != 2 || s.Count() != nil {
 		t.Error(seen, s.Count())
 	}
+	// Without a search 1; of the trees a quarter has dropout on neither side.
+	if sizes := fmt.Sprint(s.Sizes()); sizes != "[9278401 27835200]" {
+		t.Error(sizes)
+	}
 	s.Parameters[2].When[0].Values[0] = Text("drop")
 	if ms := s.Mistakes(); len(ms) != 1 || ms[0].Fault != NeverHolds {
 		t.Error(ms)
+	}
+}
+
+// TestSizes counts by enumeration what Sizes reckons: two conditions on one
+// grammar whose terminals overlap, and one on an integer.
+func TestSizes(t *testing.T) {
+	g, ds := grammar.Read("g.hcl", []byte(`grammar "g" {
+	  start     = "S"
+	  terminals = ["a", "b", "c", "d"]
+	  production "S" { alternatives = [["A", "B"], "A", "d"] }
+	  production "A" { alternatives = ["a", "b"] }
+	  production "B" { alternatives = ["b", "c"] }
+	}`), nil)
+	if len(ds) > 0 {
+		t.Fatal(ds)
+	}
+	on := func(values ...string) []Condition {
+		w := Condition{Parent: "g"}
+		for _, v := range values {
+			w.Values = append(w.Values, Text(v))
+		}
+		return []Condition{w}
+	}
+	s := Space{Parameters: []Parameter{
+		{Name: "a", Kind: Float, High: 1, When: on("a", "b")},
+		{Name: "b", Kind: Int, Low: 1, High: 3, When: on("b")},
+		{Name: "g", Kind: Grammar, Grammar: &g},
+		{Name: "x", Kind: Float, High: 1, When: []Condition{{Parent: "b", Values: []Value{Number(1), Number(3)}}}},
+	}}
+	rng, seen := rand.New(rand.NewPCG(1, 1)), map[string]int{}
+	for range 5000 {
+		c := s.Sample(rng, false)
+		floats := 0
+		for _, name := range []string{"a", "x"} {
+			if _, ok := c[name]; ok {
+				floats++
+				delete(c, name)
+			}
+		}
+		seen[c.Key()] = floats
+	}
+	want := []int64{0, 0, 0}
+	for _, floats := range seen {
+		want[floats]++
+	}
+	if have := fmt.Sprint(s.Sizes()); have != fmt.Sprint(want) {
+		t.Errorf("%s, want %v", have, want)
 	}
 }

@@ -20,6 +20,8 @@ const (
 	PriorWithoutDefault Fault = "prior without default" //
 	UnknownParent       Fault = "unknown parent"        //
 	NeverHolds          Fault = "never holds"           // a condition on a value its parent can't have
+	ContinuousParent    Fault = "continuous parent"     // a condition on a value that a float hardly ever has
+	Contradiction       Fault = "contradiction"         // conditions, its own and its parents', that exclude each other
 	Cycle               Fault = "cycle"                 // of conditions
 	UnknownKind         Fault = "unknown kind"          //
 	NoGrammar           Fault = "no grammar"            // of kind grammar without one
@@ -57,8 +59,21 @@ func (s Space) Mistakes() []Mistake {
 		}
 	}
 	if _, ring := s.order(); len(ring) > 0 {
-		ms = append(ms, Mistake{Parameter: ring[0], Fault: Cycle,
-			Detail: fmt.Sprintf("The conditions of %s wait for each other, so none is ever active.", strings.Join(ring, ", "))})
+		m := Mistake{Parameter: ring[0], Fault: Cycle,
+			Detail: fmt.Sprintf("The conditions of %s wait for each other, so none is ever active.", strings.Join(ring, ", "))}
+		if len(ring) == 1 {
+			m.Detail = "Its condition waits for itself, so it is never active."
+		}
+		ms = append(ms, m)
+	}
+	if len(ms) > 0 {
+		return ms // what follows would follow from these
+	}
+	for _, p := range s.Parameters {
+		if parent, never := s.contradiction(p); never {
+			ms = append(ms, Mistake{Parameter: p.Name, Fault: Contradiction,
+				Detail: fmt.Sprintf("Its conditions and those of its parents ask different things of %s, so it is never active.", parent)})
+		}
 	}
 	return ms
 }
@@ -129,13 +144,21 @@ func (s Space) condition(p Parameter, c Condition) (Mistake, bool) {
 		return Mistake{Parameter: p.Name, Fault: UnknownParent, Given: c.Parent, Among: s.others(p.Name),
 			Detail: fmt.Sprintf("The space has no parameter %q.", c.Parent)}, true
 	}
+	if parent.Kind == Float {
+		return Mistake{Parameter: p.Name, Fault: ContinuousParent, Given: c.Parent,
+			Detail: fmt.Sprintf("Parameter %s is drawn from a continuous range, where it meets no single value.", c.Parent)}, true
+	}
 	if parent.Kind == Grammar {
 		parent = parent.terminals()
 	}
 	for _, v := range c.Values {
 		if !parent.contains(v) {
+			what := c.Parent
+			if parent.Kind == Int {
+				what += fmt.Sprintf(", from %v to %v,", parent.Low, parent.High)
+			}
 			return Mistake{Parameter: p.Name, Fault: NeverHolds, Given: v.String(), Among: texts(parent.Choices),
-				Detail: fmt.Sprintf("Parameter %s is never %v.", c.Parent, v)}, true
+				Detail: fmt.Sprintf("Parameter %s is never %v.", what, v)}, true
 		}
 	}
 	return Mistake{}, false

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"runspec/compiler/grammar"
 )
 
 // Value is a parameter's value: a number, a string or a truth value. It is
@@ -49,6 +51,15 @@ func (v Value) String() string {
 		return strconv.FormatBool(v.num == 1)
 	}
 	return "none"
+}
+
+// Lines is String for a person to read: a derivation, which may be long, broken
+// as grammar.Derivation breaks it.
+func (v Value) Lines() []string {
+	if d, err := grammar.ParseTree(v.str); err == nil && len(d.Children) > 0 {
+		return d.Lines()
+	}
+	return []string{v.String()}
 }
 
 // MarshalJSON writes the value as itself.

@@ -41,14 +41,33 @@ func DerivedStages(d grammar.Derivation) ([]int, error) {
 	return blocksOf(d.Children[1])
 }
 
+// DerivedDecoder are the convolutions of each decoder stage of a derivation, the
+// deepest first.
+func DerivedDecoder(d grammar.Derivation) ([]int, error) {
+	if len(d.Children) != 3 {
+		return nil, fmt.Errorf("derivation of %s: a U-Net is unet, an encoder and a decoder", d.Symbol)
+	}
+	return blocksOf(d.Children[2])
+}
+
 // Derive is a with the encoder, blocks, norms, activations and dropouts of a
 // derivation of grammars/unet.hcl; rate is the dropout's. Features, kernels and
-// strides stay a's; a derivation with fewer stages leaves a's deepest out.
+// strides stay a's; a derivation with fewer stages leaves a's deepest out, and
+// one with more is refused.
 //
 // It departs from the authors' code where that errs: a decoder without dropout
 // has none beside an encoder with it (theirs gets the rate 0.5). See
-// compiler/README.md for what follows from fewer stages.
+// compiler/README.md, "Sampled networks", for what follows from fewer stages.
 func (a Architecture) Derive(d grammar.Derivation, rate float64) (Architecture, error) {
+	if blocks, err := DerivedStages(d); err == nil && len(blocks) > len(a.Stages) {
+		return a, fmt.Errorf("derivation of %s: it has %d stages and the data set's plan %d; bind the grammar's stages to the plan's", d.Symbol, len(blocks), len(a.Stages))
+	}
+	return a.DeriveWithin(d, rate)
+}
+
+// DeriveWithin is Derive where a's patch may have room for fewer stages than the
+// derivation has: its deepest are then left out, in the encoder and the decoder.
+func (a Architecture) DeriveWithin(d grammar.Derivation, rate float64) (Architecture, error) {
 	if len(d.Children) != 3 || d.Children[0].Symbol != "unet" {
 		return a, fmt.Errorf("derivation of %s: a U-Net is unet, an encoder and a decoder", d.Symbol)
 	}
@@ -65,10 +84,12 @@ func (a Architecture) Derive(d grammar.Derivation, rate float64) (Architecture, 
 	if err := errors.Join(errs[:]...); err != nil {
 		return a, fmt.Errorf("derivation of %s: %w", d.Symbol, err)
 	}
-	if len(blocks) > len(a.Stages) {
-		return a, fmt.Errorf("derivation of %s: it has %d stages and the data set's plan %d; bind the grammar's stages to the plan's", d.Symbol, len(blocks), len(a.Stages))
+	n := min(len(blocks), len(a.Stages))
+	if len(out.DecoderBlocks) != len(blocks)-1 {
+		return a, fmt.Errorf("derivation of %s: %d stages and %d decoder stages; a U-Net has one fewer", d.Symbol, len(blocks), len(out.DecoderBlocks))
 	}
-	out.Stages = slices.Clone(a.Stages[:len(blocks)])
+	blocks, out.DecoderBlocks = blocks[:n], out.DecoderBlocks[len(blocks)-n:]
+	out.Stages = slices.Clone(a.Stages[:n])
 	for i, n := range blocks {
 		out.Stages[i].Blocks = n
 	}

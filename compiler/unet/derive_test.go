@@ -1,6 +1,7 @@
 package unet
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -101,6 +102,77 @@ func TestDerivedNetworks(t *testing.T) {
 	}
 	if seen == 0 {
 		t.Skip("the authors' networks (shared/reference/nnunet/hnas) are not here")
+	}
+}
+
+// TestDerivedIndex compares the overview of the authors' networks: what each half
+// of a tree says, and the number of parameters.
+func TestDerivedIndex(t *testing.T) {
+	type half struct {
+		Type    string `json:"network_type"`
+		Norm    string
+		Nonlin  string
+		Dropout string
+		Blocks  []int `json:"n_blocks_per_stage"`
+	}
+	if _, err := os.Stat(shared + "/hnas/index.json"); err != nil {
+		t.Skip("the authors' networks (shared/reference/nnunet/hnas) are not here")
+	}
+	var index []struct {
+		Name  string
+		Count int64 `json:"n_params"`
+		Enc   half
+		Dec   half
+	}
+	readJSON(t, shared+"/hnas/index.json", &index)
+	if len(index) < 10 {
+		t.Errorf("%d networks", len(index))
+	}
+	for _, want := range index {
+		var r derivable
+		readJSON(t, filepath.Join(shared, "hnas", want.Name+".json"), &r)
+		plan := planned(r)
+		d := derived(t, r.Tree, len(plan.Stages))
+		have := [2]half{}
+		for i, tree := range d.Children[1:] {
+			have[i].Type = tree.Children[0].Symbol
+			have[i].Norm, have[i].Nonlin, have[i].Dropout = tree.Children[1].Children[0].Symbol, tree.Children[2].Children[0].Symbol, tree.Children[3].Children[0].Symbol
+		}
+		var err error
+		if have[0].Blocks, err = DerivedStages(d); err != nil {
+			t.Error(err)
+		}
+		if have[1].Blocks, err = DerivedDecoder(d); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([2]half{want.Enc, want.Dec}, have); diff != "" {
+			t.Error(want.Name, diff)
+		}
+		if a, err := plan.Derive(d, r.Tune.Rate); err != nil || a.Encoder != words.encoders[want.Enc.Type] || a.Norm != words.norms[want.Enc.Norm] || a.Activation != words.activations[want.Enc.Nonlin] {
+			t.Error(want.Name, a, err)
+		} else if n, err := Build(a); err != nil || n.ParameterCount() != want.Count {
+			t.Errorf("%s: %d parameters, want %d, %v", want.Name, n.ParameterCount(), want.Count, err)
+		}
+	}
+}
+
+// TestDeriveWithin leaves a derivation's deepest stages out, where the plan has
+// fewer.
+func TestDeriveWithin(t *testing.T) {
+	d := derived(t, "(S unet (5E res_encoder (ENORM batch_norm) (ENONLIN relu) (EDROPOUT no_dropout) (1REB 1b) down (2REB 2b) down (3REB 3b) down (4REB 4b) down (5REB 5b)) (5D conv_decoder (DNORM instance_norm) (DNONLIN elu) (DDROPOUT no_dropout) up (1DB 4b) up (2DB 3b) up (3DB 2b) up (4DB 1b)))", 5)
+	var r derivable
+	r.In, r.Out, r.Tune.Base, r.Tune.Max = 1, 3, 32, 320
+	plan := planned(r)
+	a, err := plan.DeriveWithin(d, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []int
+	for _, s := range a.Stages {
+		blocks = append(blocks, s.Blocks)
+	}
+	if diff := cmp.Diff([][]int{{1, 2, 3, 4}, {3, 2, 1}}, [][]int{blocks, a.DecoderBlocks}); diff != "" {
+		t.Error(diff)
 	}
 }
 

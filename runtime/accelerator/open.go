@@ -1,6 +1,8 @@
 package accelerator
 
 import (
+	"os"
+	"path/filepath"
 	"sync"
 
 	"runspec/runtime/engine"
@@ -73,13 +75,21 @@ func (d Device) Executor(p *engine.Program, precision engine.Precision, executab
 	if err != nil {
 		return nil, err
 	}
-	return xla.New(p, xla.Options{Client: c, Device: index, Precision: precision, Executables: executables, Flags: d.flags()})
+	return xla.New(p, xla.Options{Client: c, Device: index, Precision: precision, Executables: executables, Flags: d.flags(executables)})
 }
 
-// flags are XLA's for the device.
-func (d Device) flags() (list []pjrt.Flag) {
-	if dir := toolkit(d.Plugin); dir != "" && d.GPU() {
+// flags are XLA's for the device. What its search for the fastest kernels has
+// found is kept beside the compiled programs, since other programs have the same
+// convolutions.
+func (d Device) flags(executables string) (list []pjrt.Flag) {
+	if !d.GPU() {
+		return nil
+	}
+	if dir := toolkit(d.Plugin); dir != "" {
 		list = append(list, pjrt.Flag{Name: "xla_gpu_cuda_data_dir", Value: dir})
+	}
+	if found := filepath.Join(executables, "kernels"); executables != "" && os.MkdirAll(found, 0o755) == nil {
+		list = append(list, pjrt.Flag{Name: "xla_gpu_per_fusion_autotune_cache_dir", Value: found})
 	}
 	return list
 }

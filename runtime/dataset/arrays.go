@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"runspec/compiler/nnunet"
 	"runspec/runtime/durable"
@@ -32,7 +30,7 @@ type arrayProperties struct {
 
 // WriteArrays writes a case into a folder: data.npy, float32 (C, Z, Y, X),
 // properties.json as nnU-Net names them, and seg.npy, int16 (1, Z, Y, X), if the
-// case has labels. A region's key among class_locations is its tuple of values.
+// case has labels or their stand-in, the mask. Labels and regions have Dataset.Key among class_locations.
 func (c *Case) WriteArrays(dir string, d nnunet.Dataset) error {
 	fail := func(err error) error { return fmt.Errorf("write case %s: %w", c.ID, err) }
 	text, err := json.MarshalIndent(c.arrayProperties(d), "", "    ")
@@ -62,7 +60,7 @@ func (c *Case) arrayProperties(d nnunet.Dataset) arrayProperties {
 		Box: c.Properties.Box, ShapeAfterCrop: c.Properties.ShapeAfterCrop,
 	}
 	p.SITK.Spacing, p.SITK.Origin, p.SITK.Direction = patientSpace(c.Properties.Grid)
-	if c.Seg == nil {
+	if c.Locations == nil {
 		return p
 	}
 	p.Locations = map[string][][4]int32{}
@@ -85,27 +83,12 @@ func (c *Case) arrayProperties(d nnunet.Dataset) arrayProperties {
 	slices.Sort(annotated)
 	annotated = slices.Compact(annotated)
 	for _, l := range d.Foreground() {
-		write(locationKey(l.Values, d.HasRegions()), l.Values[0], l.Values)
+		write(d.Key(l), l.Values[0], l.Values)
 	}
 	if d.Ignore != 0 {
-		write(locationKey(annotated, true), AnyLabel, annotated)
+		write(d.Key(nnunet.Label{Values: annotated}), AnyLabel, annotated)
 	}
 	return p
-}
-
-// locationKey is Python's print of a label, or of a tuple of them.
-func locationKey(values []int, tuple bool) string {
-	words := make([]string, len(values))
-	for i, v := range values {
-		words[i] = strconv.Itoa(v)
-	}
-	switch {
-	case !tuple:
-		return words[0]
-	case len(words) == 1:
-		return "(" + words[0] + ",)"
-	}
-	return "(" + strings.Join(words, ", ") + ")"
 }
 
 // patientSpace gives a grid as SimpleITK does: spacing (x, y, z) in mm, origin

@@ -13,6 +13,8 @@ type Raw struct {
 	Dir         string
 	Description nnunet.Dataset
 	Cases       []RawCase // sorted by ID, bytewise
+
+	Warn func(what string) // told of what is odd and does not hinder; may be nil
 }
 
 // RawCase is one labelled case: the files of its channels, and of its labels.
@@ -20,6 +22,7 @@ type RawCase struct {
 	ID     string
 	Images []string // one 4-D file, or one file per channel
 	Label  string
+	Mask   bool // Preprocess gives a case without Label nnU-Net's mask in place of labels
 }
 
 // Case is a preprocessed case (nnU-Net's DefaultPreprocessor): transposed,
@@ -33,6 +36,7 @@ type Case struct {
 	Seg        []int16    // (Z, Y, X); -1 is outside the nonzero mask
 	Locations  []Location // voxels of each foreground label, for oversampling
 	Properties Properties
+	Odd        []string // what is odd about the files and does not hinder; not kept in a Cache
 }
 
 // Location lists sampled voxels of one label, as linear indices into Seg.

@@ -45,11 +45,13 @@ func Extract(ctx context.Context, raw *Raw, workers int, progress func(done, tot
 			return fmt.Errorf("case %s: %w", raw.Cases[i].ID, err)
 		}
 		facts[i] = examine(image, labels, fingerprintSamples/len(raw.Cases))
+		facts[i].odd = image.Odd
 		return nil
 	})
 	if err != nil {
 		return fail(err)
 	}
+	raw.warn(facts)
 	f := nnunet.Fingerprint{Foreground: map[string]nnunet.Intensity{}}
 	relative := make([]float64, len(facts))
 	for i, c := range facts {
@@ -77,6 +79,26 @@ type caseFacts struct {
 	shape    [3]int
 	relative float64   // voxels after cropping / before
 	draws    [][]drawn // per channel, ascending values
+	odd      []string
+}
+
+// warn tells of the first odd cases, and how many more there are.
+func (raw *Raw) warn(facts []caseFacts) {
+	const enough = 5
+	told, more := 0, 0
+	for i, c := range facts {
+		switch {
+		case len(c.odd) == 0 || raw.Warn == nil:
+		case told == enough:
+			more++
+		default:
+			told++
+			raw.Warn("case " + raw.Cases[i].ID + ": " + c.odd[0])
+		}
+	}
+	if more > 0 {
+		raw.Warn(fmt.Sprintf("%d more cases are odd in such a way", more))
+	}
 }
 
 // drawn is an intensity and how often it was drawn.

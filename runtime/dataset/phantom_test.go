@@ -75,7 +75,7 @@ func (b band) dice(image *volume.Image, labels *volume.Labels, organ int16) floa
 func TestPhantomIsATask(t *testing.T) {
 	for _, p := range []plan.Phantom{smallPhantom(12, 2), smallPhantom(12, 3),
 		{Cases: 12, Shape: [3]int{20, 32, 32}, Spacing: [3]float64{2, 1, 1}, Organs: 2, Seed: 1},
-		{Cases: 10, Shape: [3]int{16, 32, 32}, Spacing: [3]float64{2.5, 1, 1}, Organs: 2, Noise: 0.5, Bias: 0.3, Seed: 1}} { // the quickstart's
+		{Cases: 10, Shape: [3]int{16, 28, 28}, Spacing: [3]float64{2.5, 1, 1}, Organs: 2, Noise: 0.5, Bias: 0.3, Seed: 1}} { // the quickstart's
 		var images []*volume.Image
 		var labels []*volume.Labels
 		share := make([]float64, p.Organs)

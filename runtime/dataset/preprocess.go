@@ -16,22 +16,22 @@ const preprocessVersion = "preprocess/v2"
 // transpose, crop to nonzero, normalise, resample to the configuration's
 // spacing (images with order 3, labels with order 1), and sample each foreground
 // label's voxels. A case without labels (Label "") is prepared for prediction:
-// Seg and Locations are nil. An error names the file and the remedy.
+// Locations is nil, and so is Seg unless the mask is asked for (0 inside of it). An error names the file and the remedy.
 func Preprocess(c RawCase, d nnunet.Dataset, s nnunet.Settings, conf nnunet.Configuration) (*Case, error) {
 	image, labels, err := readCase(c, d)
 	if err != nil {
 		return nil, fmt.Errorf("preprocess case %s: %w", c.ID, err)
 	}
-	out, err := prepare(image, labels, d, s, conf)
+	out, err := prepare(image, labels, c.Mask, d, s, conf)
 	if err != nil {
 		return nil, fmt.Errorf("preprocess case %s: %w", c.ID, err)
 	}
-	out.ID = c.ID
+	out.ID, out.Odd = c.ID, image.Odd
 	return out, nil
 }
 
 // prepare is Preprocess of what has been read. It may overwrite image and labels.
-func prepare(image *volume.Image, labels *volume.Labels, d nnunet.Dataset, s nnunet.Settings, conf nnunet.Configuration) (*Case, error) {
+func prepare(image *volume.Image, labels *volume.Labels, mask bool, d nnunet.Dataset, s nnunet.Settings, conf nnunet.Configuration) (*Case, error) {
 	if len(conf.Normalisation) != image.Channels || len(conf.UseMask) != image.Channels {
 		return nil, fmt.Errorf("the configuration %s normalises %d channels, the image has %d", conf.Name, len(conf.Normalisation), image.Channels)
 	}
@@ -56,8 +56,10 @@ func prepare(image *volume.Image, labels *volume.Labels, d nnunet.Dataset, s nnu
 	shape := volume.ResampledShape(cropped.Shape, p.SpacingTransposed, target)
 	out := &Case{Channels: image.Channels, Shape: shape, Spacing: target, Properties: p}
 	out.Data = volume.ResampleData(cropped.Data, image.Channels, cropped.Shape, shape, p.SpacingTransposed, target, 3, 0)
-	if labels != nil {
+	if labels != nil || mask {
 		out.Seg = volume.ResampleSeg(seg.Data, cropped.Shape, shape, p.SpacingTransposed, target, 1, 0, volume.LargestShare)
+	}
+	if labels != nil {
 		out.Locations = locate(out.Seg, d)
 	}
 	return out, nil
@@ -142,7 +144,7 @@ const AnyLabel = -1
 // serves all, in dataset.json's order. Labels without a voxel are left out.
 func locate(seg []int16, d nnunet.Dataset) []Location {
 	rng := NewLegacy(locationSeed)
-	var out []Location
+	out := []Location{} // nil says that there were no labels
 	sample := func(label int16, values []int) {
 		all := voxelsOf(seg, values)
 		if total := len(all); total > 0 {

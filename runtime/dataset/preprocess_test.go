@@ -64,7 +64,7 @@ func TestPrepareAgainstNNUNet(t *testing.T) {
 			image.Spacing = want.Spacing
 			s := nnunet.Settings{TransposeForward: want.Transpose, Foreground: []nnunet.Intensity{f.Foreground["0"]}}
 			conf := nnunet.Configuration{Name: want.Config, Spacing: want.Target, Normalisation: want.Norm, UseMask: want.UseMask}
-			got, err := prepare(image, labels, raw.Description, s, conf)
+			got, err := prepare(image, labels, false, raw.Description, s, conf)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,11 +145,11 @@ func TestPrepareWithoutLabels(t *testing.T) {
 	for k := range 3 * 32 * 2 { // zero voxels at the border, so that the crop matters
 		image.Data[k] = 0
 	}
-	with, err := prepare(image, labels, d, s, conf)
+	with, err := prepare(image, labels, false, d, s, conf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	without, err := prepare(image, nil, d, s, conf)
+	without, err := prepare(image, nil, false, d, s, conf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestPrepareRefuses(t *testing.T) {
 		s, conf := conf3d(2, 1, 1)
 		spoil(&conf)
 		image, labels := phantomCase(smallPhantom(2, 2), 0)
-		if _, err := prepare(image, labels, d, s, conf); err == nil {
+		if _, err := prepare(image, labels, false, d, s, conf); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

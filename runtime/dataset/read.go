@@ -40,6 +40,9 @@ func readCase(c RawCase, d nnunet.Dataset) (*volume.Image, *volume.Labels, error
 	if err := volume.Agree(image.Grid, labels.Grid); err != nil {
 		return nil, nil, fmt.Errorf("%s and its image %s %w: resample the labels onto the image, or correct the header", c.Label, c.Images[0], err)
 	}
+	if err := volume.Aligned(image.Grid, labels.Grid); err != nil {
+		image.Odd = append(image.Odd, fmt.Sprintf("%s and its image %s %v", c.Label, c.Images[0], err))
+	}
 	if err := checkValues(c, labels, d); err != nil {
 		return nil, nil, err
 	}

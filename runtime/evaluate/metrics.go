@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 
 	"runspec/compiler/nnunet"
 	"runspec/runtime/volume"
@@ -110,30 +108,12 @@ type class struct {
 	values []int
 }
 
-// foreground drops the background and names the rest. Where any label has
-// several values all are regions, and a single value reads "(2,)": so nnU-Net
-// writes a region that dataset.json gives as [2].
+// foreground drops the background and names the rest.
 func foreground(labels []nnunet.Label) []class {
-	regions := slices.ContainsFunc(labels, func(l nnunet.Label) bool { return len(l.Values) > 1 })
+	d := nnunet.Dataset{Labels: labels}
 	var out []class
-	for _, l := range labels {
-		if slices.ContainsFunc(l.Values, func(v int) bool { return v != 0 }) {
-			out = append(out, class{l.Name, key(l.Values, regions), l.Values})
-		}
+	for _, l := range d.Foreground() {
+		out = append(out, class{l.Name, d.Key(l), l.Values})
 	}
 	return out
-}
-
-func key(values []int, region bool) string {
-	if !region {
-		return strconv.Itoa(values[0])
-	}
-	text := make([]string, len(values))
-	for i, v := range values {
-		text[i] = strconv.Itoa(v)
-	}
-	if len(text) == 1 {
-		return "(" + text[0] + ",)"
-	}
-	return "(" + strings.Join(text, ", ") + ")"
 }

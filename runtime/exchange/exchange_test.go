@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,6 +18,7 @@ import (
 	"runspec/compiler/unet"
 	"runspec/runtime/engine"
 	"runspec/runtime/exchange/pickle"
+	"runspec/runtime/train"
 )
 
 // example is a model with random weights of a small network.
@@ -136,6 +138,88 @@ func TestStateDict(t *testing.T) {
 	}
 }
 
+// TestCases reads a fold's Dice, in which only NaN may stand beside what a Dice can be.
+func TestCases(t *testing.T) {
+	m := example(t, architectures["plain"])
+	summary := filepath.Join(t.TempDir(), "summary.json")
+	m.Folds[0].Summary = summary
+	for dice, want := range map[string]string{"0": "", "1.0": "", "NaN": "", "1.0001": "the Dice of \"b\" (2) is 1.0001", "-0.5": "-0.5", "1e300": "1e+300"} {
+		text := fmt.Sprintf(`{"foreground_mean": {"Dice": 1}, "mean": {"1": {"Dice": 1}, "2": {"Dice": 1}},
+			"metric_per_case": [{"metrics": {"1": {"Dice": 0.5}, "2": {"Dice": %s}}, "prediction_file": "x/case_7.nii.gz", "reference_file": "y"}]}`, dice)
+		text = strings.ReplaceAll(text, `{"Dice"`, `{"FN": 1, "FP": 1, "IoU": 0.5, "TN": 1, "TP": 1, "n_pred": 1, "n_ref": 1, "Dice"`)
+		if err := os.WriteFile(summary, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := m.Cases()
+		switch {
+		case want == "" && (err != nil || len(got) != 1 || got[0].Case != "case_7" || got[0].Dice["a"] != 0.5):
+			t.Errorf("%s: %v, %v", dice, got, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), summary+": case case_7:")):
+			t.Errorf("%s: %v, want an error with %q, file and case", dice, err, want)
+		}
+	}
+}
+
+// TestMirrorAxes: a network is asked about the mirrorings that its training knew, and
+// no others.
+func TestMirrorAxes(t *testing.T) {
+	for _, want := range [][]int{{0, 1, 2}, {0, 1}, {2}, nil} {
+		m := example(t, architectures["plain"])
+		m.Folds[0].MirrorAxes = want
+		dir := t.TempDir()
+		if err := WriteModel(dir, m, nil); err != nil {
+			t.Fatal(err)
+		}
+		m, err := ReadModel(dir, ReadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		folds, err := m.Trained()
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, done, err := train.NewModel(folds, train.Place{Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done()
+		if d := cmp.Diff(want, made.Mirror); d != "" {
+			t.Errorf("%v: %s", want, d)
+		}
+	}
+	for want, axes := range map[string]any{"axes 0 to 2": tupleOf(0, 3), "each once": tupleOf(1, 1), "a str": &pickle.List{Items: []any{"0"}}, "a float": 1.5} {
+		if _, err := mirrorAxes(dict("inference_allowed_mirroring_axes", axes), 3); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if got, err := mirrorAxes(dict("inference_allowed_mirroring_axes", &pickle.List{Items: []any{int64(1)}}), 2); err != nil || len(got) != 1 || got[0] != 2 {
+		t.Errorf("2-D: %v, %v", got, err)
+	}
+}
+
+// TestOtherFolds: a model is not mixed with an earlier export's folds, and is read
+// from a folder of any name.
+func TestOtherFolds(t *testing.T) {
+	m := example(t, architectures["plain"])
+	dir := filepath.Join(t.TempDir(), "model [1]*")
+	if err := WriteModel(dir, m, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteModel(dir, m, nil); err != nil {
+		t.Errorf("the same folds again: %v", err)
+	}
+	if got, err := ReadModel(dir, ReadOptions{}); err != nil || len(got.Folds) != 1 {
+		t.Error(err)
+	}
+	m.Folds[0].Name = "1"
+	if err := WriteModel(dir, m, nil); err == nil || !strings.Contains(err.Error(), dir+" holds fold 0 of an earlier export") {
+		t.Error(err)
+	}
+	if exists(filepath.Join(dir, "fold_1")) {
+		t.Error("something was written")
+	}
+}
+
 // TestRefusedNetwork: what plans cannot say is refused before a file is written.
 func TestRefusedNetwork(t *testing.T) {
 	m := example(t, architectures["plain"])
@@ -200,19 +284,22 @@ func TestBadModels(t *testing.T) {
 	}
 }
 
-// archive is a file of torch.save with a pickle of its own.
-func archive(t *testing.T, text string) []byte {
+// archive is a file of torch.save with a pickle of its own and a storage "0" of
+// eight bytes.
+func archive(t testing.TB, text string) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
-	f, err := z.CreateHeader(&zip.FileHeader{Name: "x/data.pkl", Method: zip.Store})
-	if err == nil {
-		_, err = f.Write([]byte(text))
+	for _, member := range []struct{ name, text string }{{"x/data.pkl", text}, {"x/data/0", "12345678"}} {
+		f, err := z.CreateHeader(&zip.FileHeader{Name: member.name, Method: zip.Store})
+		if err == nil {
+			_, err = f.Write([]byte(member.text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err == nil {
-		err = z.Close()
-	}
-	if err != nil {
+	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -221,7 +308,8 @@ func archive(t *testing.T, text string) []byte {
 // TestTensors reads views that are not contiguous, and refuses those that reach
 // beyond their storage.
 func TestTensors(t *testing.T) {
-	s := &storage{storages["ShortStorage"], []byte{0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0}}
+	s := &storage{element: storages["ShortStorage"], data: []byte{0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0}, views: map[place]engine.Tensor{}}
+	rebuild := (&pth{}).tensor
 	got, err := rebuild(pickle.Tuple{s, int64(0), tupleOf(3, 2), tupleOf(1, 3)})
 	if err != nil {
 		t.Fatal(err)
@@ -235,12 +323,68 @@ func TestTensors(t *testing.T) {
 		{s, int64(0), tupleOf(-1), tupleOf(1)},
 		{s, int64(0), tupleOf(1<<40, 1<<40), tupleOf(0, 0)},
 		{s, int64(0), tupleOf(2), tupleOf(math.MaxInt64)},
+		{s, int64(math.MaxInt64), tupleOf(2), tupleOf(1)},
+		{s, int64(0), make(pickle.Tuple, 1<<20), make(pickle.Tuple, 1<<20)},
 		{s, int64(0), tupleOf(2), tupleOf(1, 1)},
 		{nil, int64(0), tupleOf(2), tupleOf(1)},
 	} {
 		if _, err := rebuild(bad); err == nil {
 			t.Errorf("%v was rebuilt", bad[1:])
 		}
+	}
+	// Ever other views of one storage come to an end; the same one again is free.
+	for first := range int64(1000) {
+		if _, err := rebuild(pickle.Tuple{s, int64(0), tupleOf(1, 6), tupleOf(first, 1)}); err != nil {
+			return
+		}
+		if _, err := rebuild(pickle.Tuple{s, int64(0), tupleOf(1, 6), tupleOf(0, 1)}); err != nil {
+			t.Fatalf("a view that is there already: %v", err)
+		}
+	}
+	t.Error("a storage of 6 elements was shown a thousand times")
+}
+
+// hostile are checkpoints that would take the process's stack, memory or time.
+func hostile(t testing.TB) map[string]struct{ text, want string } {
+	nested := "N" + strings.Repeat("q\x00h\x00\x86", 100) // tuples of two of the one before
+	deep := "N" + strings.Repeat("\x85", 1<<20)
+	float := "(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000NK\x02tQ"
+	return map[string]struct{ text, want string }{
+		"device of nested tuples": {"ctorch\ndevice\n" + nested + "\x85R.", "a device without a name"},
+		"device of deep tuples":   {"ctorch\ndevice\n" + deep + "R.", "a device without a name"},
+		"storage of tuples":       {"(X\x07\x00\x00\x00storage" + nested + "X\x01\x00\x00\x000NK\x02tQ.", "has a tuple"},
+		"two classes":             {float + strings.Replace(float, "Float", "Int", 1) + ".", "storage \"0\" is a FloatStorage of 2 numbers and a IntStorage of 2"},
+		"text without end":        {"c_codecs\nencode\nX\x00\x02\x00\x00" + strings.Repeat("a", 512) + "X\x06\x00\x00\x00latin1\x86q\x00R" + strings.Repeat("c_codecs\nencode\nh\x00R", 1000) + ".", "more text than the file has"},
+		"lines without end":       {strings.Repeat("I1\n", 1<<20), "ends in the middle"},
+	}
+}
+
+// TestHostile wants an error for each, soon.
+func TestHostile(t *testing.T) {
+	for name, c := range hostile(t) {
+		began := time.Now()
+		_, err := readPth(archive(t, c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 500 {
+			t.Errorf("%s: %.500v, want an error with %q", name, err, c.want)
+		}
+		if d := time.Since(began); d > 20*time.Second {
+			t.Errorf("%s: it took %v", name, d)
+		}
+	}
+}
+
+// TestOverlap: members that name the same bytes are refused, though each is no larger
+// than the file.
+func TestOverlap(t *testing.T) {
+	text := archive(t, "N.")
+	p := &pth{size: len(text), read: len(text)}
+	z, err := zip.NewReader(bytes.NewReader(text), int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.files = map[string]*zip.File{"data.pkl": z.File[0]}
+	if _, err := p.file("data.pkl"); err == nil || !strings.Contains(err.Error(), "overlap") {
+		t.Error(err)
 	}
 }
 
@@ -286,15 +430,18 @@ func TestTable(t *testing.T) {
 		t.Error(wide)
 	}
 	for text, want := range map[string]string{
-		"":                                              "no cases",
-		"case,Anterior\nx,1\n":                          ":1: the header has no column \"Posterior\"",
-		"case,Anterior,Posterior\nx,1\n":                ":2: 2 fields",
-		"case,Anterior,Posterior\nx,1,1.5\n":            ":2: \"1.5\" is no Dice",
-		"case,Anterior,Posterior\nx,1,1\nx,1,1":         ":3: case x stands in line 2",
-		"case,label,dice\nx,Anteriour,1\n":              ":2: label \"Anteriour\"",
-		"case,label,dice\nx,Anterior,1\n":               ":2: case x has no row of label Posterior",
-		"case,label,dice\nx,Anterior,1\nx,Anterior,1\n": ":3: case x has a Dice of Anterior already",
-		"case,Anterior,Posterior\nx,\"1,1\n":            "quote",
+		"":                                                        "no cases",
+		"case,Anterior\nx,1\n":                                    ":1: the header has no column \"Posterior\"",
+		"case,Anterior,Posterior\nx,1\n":                          ":2: 2 fields",
+		"case,Anterior,Posterior\nx,1,1.5\n":                      ":2: \"1.5\" is no Dice",
+		"case,Anterior,Posterior\nx,1,1\nx,1,1":                   ":3: case x stands in line 2",
+		"case,label,dice\nx,Anteriour,1\n":                        ":2: label \"Anteriour\"",
+		"case,label,dice\nx,Anterior,1\n":                         ":2: case x has no row of label Posterior",
+		"case,label,dice\nx,Anterior,1\nx,Anterior,1\n":           ":3: case x has a Dice of Anterior already",
+		"case,Anterior,Posterior\nx,\"1,1\n":                      "quote",
+		"case,Anterior,Posterior,anterior\nx,1,1,0\n":             ":1: the header has the column \"anterior\" twice",
+		"case,fold,Anterior,Posterior\nx,first,1,1\n":             ":2: there is no fold \"first\"",
+		"case,fold,label,dice\nx,0,Anterior,1\nx,1,Posterior,1\n": ":3: case x is of fold 0 in an earlier line, of fold 1 here",
 	} {
 		if _, err := read(text); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "f.csv") {
 			t.Errorf("%q: %v, want %q", text, err, want)
@@ -309,5 +456,10 @@ func FuzzPth(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(text)
+	for _, c := range hostile(f) {
+		if len(c.text) < 1<<16 { // mutations of what is large are slow
+			f.Add(archive(f, c.text))
+		}
+	}
 	f.Fuzz(func(t *testing.T, text []byte) { readPth(text) }) // any error, no panic
 }

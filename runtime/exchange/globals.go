@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"strings"
 
 	"runspec/runtime/engine"
 	"runspec/runtime/exchange/pickle"
@@ -12,14 +11,14 @@ import (
 
 // allowed are the names that a checkpoint may refer to: what rebuilds tensors and
 // plain values, and nothing else.
-func allowed() map[pickle.Global]pickle.Builder {
+func (p *pth) allowed() map[pickle.Global]pickle.Builder {
 	out := map[pickle.Global]pickle.Builder{
 		{Module: "collections", Name: "OrderedDict"}:             dictionary,
-		{Module: "torch._utils", Name: "_rebuild_tensor_v2"}:     rebuild,
+		{Module: "torch._utils", Name: "_rebuild_tensor_v2"}:     p.tensor,
 		{Module: "torch._utils", Name: "_rebuild_parameter"}:     parameter,
 		{Module: "torch", Name: "device"}:                        device,
 		{Module: "torch", Name: "Size"}:                          size,
-		{Module: "_codecs", Name: "encode"}:                      latin1,
+		{Module: "_codecs", Name: "encode"}:                      p.latin1,
 		{Module: "numpy", Name: "dtype"}:                         newKind,
 		{Module: "numpy.core.multiarray", Name: "scalar"}:        scalar,
 		{Module: "numpy._core.multiarray", Name: "scalar"}:       scalar,
@@ -50,7 +49,20 @@ func parameter(args pickle.Tuple) (any, error) {
 	return nil, fmt.Errorf("a parameter without a tensor")
 }
 
-func device(args pickle.Tuple) (any, error) { return strings.Trim(fmt.Sprint(args...), "[]"), nil }
+// device is a kind of device, and a number where there are several: "cuda:1".
+func device(args pickle.Tuple) (any, error) {
+	if len(args) == 1 || len(args) == 2 {
+		if kind, ok := args[0].(string); ok {
+			if len(args) == 1 {
+				return kind, nil
+			}
+			if n, ok := args[1].(int64); ok {
+				return fmt.Sprintf("%s:%d", kind, n), nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("a device without a name")
+}
 
 func size(args pickle.Tuple) (any, error) {
 	if len(args) == 1 {
@@ -61,10 +73,15 @@ func size(args pickle.Tuple) (any, error) {
 	return nil, fmt.Errorf("a size without a tuple")
 }
 
-// latin1 gives the bytes that Python 2's way of pickling writes as text.
-func latin1(args pickle.Tuple) (any, error) {
+// latin1 gives the bytes that Python 2's way of pickling writes as text. The file
+// has a text for each, so one that decodes more than it holds repeats itself to
+// fill the memory.
+func (p *pth) latin1(args pickle.Tuple) (any, error) {
 	if len(args) == 2 {
 		if text, ok := args[0].(string); ok && args[1] == "latin1" {
+			if p.decoded += len(text); p.decoded > p.size {
+				return nil, fmt.Errorf("more text than the file has")
+			}
 			var out []byte
 			for _, r := range text {
 				if r > 255 {
@@ -113,7 +130,7 @@ func scalar(args pickle.Tuple) (any, error) {
 	}
 	widths := map[string]int{"f4": 4, "f8": 8, "i4": 4, "i8": 8, "f2": 2, "b1": 1, "u1": 1}
 	if w, known := widths[kind.name]; !known || w != len(b) {
-		return nil, fmt.Errorf("a number of dtype %q in %d bytes", kind.name, len(b))
+		return nil, fmt.Errorf("a number of dtype %.20q in %d bytes", kind.name, len(b))
 	}
 	var wide [8]byte
 	copy(wide[:], b)

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"runspec/compiler/nnunet"
+	"runspec/compiler/plan"
 	"runspec/runtime/evaluate"
 )
 
@@ -40,11 +40,16 @@ func (m Model) Cases() ([]CaseDice, error) {
 		for _, c := range s.Cases {
 			one := CaseDice{Case: caseName(c.Prediction), Fold: f.Name, Dice: map[string]float64{}}
 			for _, l := range m.Dataset.Foreground() {
-				at := slices.IndexFunc(c.Labels, func(x evaluate.LabelMetrics) bool { return x.Key == key(l) || x.Key == "("+key(l)+",)" }) // a region of one label
+				other := l // runspec wrote every region as a tuple once
+				other.Listed = !l.Listed
+				key, earlier := m.Dataset.Key(l), m.Dataset.Key(other)
+				at := slices.IndexFunc(c.Labels, func(x evaluate.LabelMetrics) bool { return x.Key == key || x.Key == earlier })
 				if at < 0 {
-					return nil, fmt.Errorf("%s: case %s has no metrics of label %q (%s)", f.Summary, one.Case, l.Name, key(l))
+					return nil, fmt.Errorf("%s: case %s has no metrics of label %q (%s)", f.Summary, one.Case, l.Name, key)
 				}
-				one.Dice[l.Name] = c.Labels[at].Dice
+				if one.Dice[l.Name] = c.Labels[at].Dice; outside(c.Labels[at].Dice) {
+					return nil, fmt.Errorf("%s: case %s: the Dice of %q (%s) is %v; it lies between 0 and 1, or is NaN where nobody has the label", f.Summary, one.Case, l.Name, c.Labels[at].Key, c.Labels[at].Dice)
+				}
 			}
 			out = append(out, one)
 		}
@@ -52,17 +57,8 @@ func (m Model) Cases() ([]CaseDice, error) {
 	return out, nil
 }
 
-// key is nnU-Net's of a label or region: "1", "(1, 2)".
-func key(l nnunet.Label) string {
-	var parts []string
-	for _, v := range l.Values {
-		parts = append(parts, strconv.Itoa(v))
-	}
-	if len(parts) == 1 {
-		return parts[0]
-	}
-	return "(" + strings.Join(parts, ", ") + ")"
-}
+// outside says whether a number is no Dice; NaN is one, of a case without the label.
+func outside(dice float64) bool { return dice < 0 || dice > 1 }
 
 // caseName is a file's name without its endings.
 func caseName(path string) string {
@@ -128,7 +124,9 @@ func (t *table) record(line int, record []string) error {
 	}
 	c := t.find(name, line)
 	if i := t.column("fold"); i >= 0 {
-		c.Fold = strings.TrimSpace(record[i])
+		if err := c.inFold(strings.TrimSpace(record[i])); err != nil {
+			return err
+		}
 	}
 	if t.long() {
 		return c.set(strings.TrimSpace(record[t.column("label")]), record[t.column("dice")], t.labels)
@@ -146,7 +144,11 @@ func (t *table) record(line int, record []string) error {
 
 func (t *table) header(record []string) error {
 	for _, h := range record {
-		t.head = append(t.head, strings.TrimSpace(h))
+		h = strings.TrimSpace(h)
+		if h != "" && t.column(h) >= 0 {
+			return fmt.Errorf("the header has the column %q twice", h)
+		}
+		t.head = append(t.head, h)
 	}
 	wanted := append([]string{"case"}, t.labels...)
 	if t.long() {
@@ -169,6 +171,21 @@ func (t *table) find(name string, line int) *CaseDice {
 		t.cases = append(t.cases, CaseDice{Case: name, Line: line, Dice: map[string]float64{}})
 	}
 	return &t.cases[i]
+}
+
+// inFold takes the cell of the fold, which a case's rows may leave to one of them.
+func (c *CaseDice) inFold(name string) error {
+	if name == "" {
+		return nil
+	}
+	if _, err := plan.ParseFold(name); err != nil {
+		return err
+	}
+	if c.Fold != "" && c.Fold != name {
+		return fmt.Errorf("case %s is of fold %s in an earlier line, of fold %s here", c.Case, c.Fold, name)
+	}
+	c.Fold = name
+	return nil
 }
 
 // set takes one cell.

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -104,18 +105,19 @@ func noModel(dir string, err error) error {
 
 // foldsOf lists the folds that a folder has.
 func foldsOf(dir string) ([]string, error) {
-	found, err := filepath.Glob(filepath.Join(dir, "fold_*"))
+	entries, err := os.ReadDir(dir) // sorted
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
+	var out []string
+	for _, e := range entries {
+		if name, ok := strings.CutPrefix(e.Name(), "fold_"); ok {
+			out = append(out, name)
+		}
+	}
+	if len(out) == 0 {
 		return nil, fmt.Errorf("%s has no folder fold_0 to fold_4 or fold_all: it holds no trained fold", dir)
 	}
-	var out []string
-	for _, path := range found {
-		out = append(out, strings.TrimPrefix(filepath.Base(path), "fold_"))
-	}
-	slices.Sort(out)
 	return out, nil
 }
 
@@ -176,17 +178,44 @@ func (m *Model) fold(name string, file any) (Fold, error) {
 		return f, err
 	}
 	m.Trainer, _ = field[string](top, "trainer_name")
+	if m.Trainer != "" && !identifier.MatchString(m.Trainer) {
+		return f, fmt.Errorf("trainer_name is %.40q, which is no name of a class", m.Trainer)
+	}
 	if epochs, err := field[int64](top, "current_epoch"); err == nil {
 		f.Epochs = int(epochs)
 	}
-	if axes, err := field[pickle.Tuple](top, "inference_allowed_mirroring_axes"); err == nil {
-		for _, a := range axes {
-			if axis, ok := a.(int64); ok {
-				f.MirrorAxes = append(f.MirrorAxes, int(axis)+3-m.Configuration.Architecture.Dim)
-			}
-		}
+	if f.MirrorAxes, err = mirrorAxes(top, m.Configuration.Architecture.Dim); err != nil {
+		return f, err
 	}
 	return f, f.weights(m.Configuration.Architecture, weights)
+}
+
+// identifier is a name in Python.
+var identifier = regexp.MustCompile(`^[\pL_][\pL\pN_]{0,99}$`)
+
+// mirrorAxes are those that a training mirrored along, of the network's dim axes: a
+// tuple or list, or None for none. nnU-Net counts from a network's first axis.
+func mirrorAxes(top *pickle.Dict, dim int) (out []int, err error) {
+	const key = "inference_allowed_mirroring_axes"
+	value, _ := top.Get(key)
+	if list, ok := value.(*pickle.List); ok {
+		value = pickle.Tuple(list.Items)
+	}
+	if value == nil {
+		return nil, nil
+	}
+	axes, err := integers(value)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	for _, a := range axes {
+		axis := int(a) + 3 - dim
+		if a < 0 || a >= int64(dim) || slices.Contains(out, axis) {
+			return nil, fmt.Errorf("%s is %v: a network of %d dimensions has the axes 0 to %d, each once", key, axes, dim, dim-1)
+		}
+		out = append(out, axis)
+	}
+	return out, nil
 }
 
 // choose is the model's configuration, which all folds must have in common.
@@ -202,7 +231,7 @@ func (m *Model) choose(configuration string) error {
 		m.Configuration = c
 	}
 	if configuration != m.Configuration.Name {
-		return fmt.Errorf("init_args.configuration is %q, other folds have %q", configuration, m.Configuration.Name)
+		return fmt.Errorf("init_args.configuration is %.80q, other folds have %q", configuration, m.Configuration.Name)
 	}
 	return nil
 }
@@ -216,7 +245,7 @@ func field[T any](d *pickle.Dict, key string) (T, error) {
 	}
 	out, ok := v.(T)
 	if !ok {
-		return zero, fmt.Errorf("%s is a %T, not a %T", key, v, zero)
+		return zero, fmt.Errorf("%s is %s, not %s", key, pickle.Kind(v), pickle.Kind(any(zero)))
 	}
 	return out, nil
 }
@@ -255,7 +284,7 @@ func (f *Fold) weights(a unet.Architecture, dict *pickle.Dict) error {
 		case strings.HasSuffix(key, ".running_mean") || strings.HasSuffix(key, ".running_var"):
 			f.Buffers[key] = found[key]
 		default:
-			return fmt.Errorf("network_weights has %s, which the network of plans.json lacks", key)
+			return fmt.Errorf("network_weights has %.120q, which the network of plans.json lacks", key)
 		}
 	}
 	return nil

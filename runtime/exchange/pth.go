@@ -28,7 +28,7 @@ func readPth(data []byte) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its archive is damaged or cut off: %w", err)
 	}
-	p := &pth{files: map[string]*zip.File{}, storages: map[string]*storage{}}
+	p := &pth{files: map[string]*zip.File{}, storages: map[string]*storage{}, size: len(data)}
 	for _, f := range archive.File {
 		if path.Base(f.Name) == "data.pkl" && p.root == "" {
 			p.root = path.Dir(f.Name)
@@ -40,13 +40,13 @@ func readPth(data []byte) (any, error) {
 		return nil, err
 	}
 	if text := strings.TrimSpace(string(order)); text != "" && text != "little" {
-		return nil, fmt.Errorf("its byte order is %q; only little is read", text)
+		return nil, fmt.Errorf("its byte order is %.20q; only little is read", text)
 	}
 	text, err := p.file("data.pkl")
 	if err != nil {
 		return nil, err
 	}
-	return pickle.Reader{Globals: allowed(), Outside: p.storage}.Read(text)
+	return pickle.Reader{Globals: p.allowed(), Outside: p.storage}.Read(text)
 }
 
 // pth is an archive under way.
@@ -54,6 +54,9 @@ type pth struct {
 	root     string
 	files    map[string]*zip.File
 	storages map[string]*storage // by key
+	size     int                 // bytes of the file, which bound what is made of it
+	read     int                 // bytes of members
+	decoded  int                 // characters of Latin-1
 }
 
 // optional is a member's content, or nothing where there is no such member.
@@ -67,19 +70,22 @@ func (p *pth) optional(name string) ([]byte, error) {
 func (p *pth) file(name string) ([]byte, error) {
 	f := p.files[path.Join(p.root, name)]
 	if f == nil {
-		return nil, fmt.Errorf("its archive has no %s: it is not of torch.save, or cut off", name)
+		return nil, fmt.Errorf("its archive has no %.80q: it is not of torch.save, or cut off", name)
 	}
 	if f.Method != zip.Store { // what is stored is no larger than the file
-		return nil, fmt.Errorf("%s in its archive is compressed, which torch.save never does", name)
+		return nil, fmt.Errorf("%.80q in its archive is compressed, which torch.save never does", name)
 	}
 	r, err := f.Open()
 	if err != nil {
-		return nil, fmt.Errorf("%s in its archive: %w", name, err)
+		return nil, fmt.Errorf("%.80q in its archive: %w", name, err)
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, int64(f.UncompressedSize64)+1))
+	b, err := io.ReadAll(io.LimitReader(r, int64(p.size-p.read)+1))
 	if err != nil {
-		return nil, fmt.Errorf("%s in its archive: %w", name, err)
+		return nil, fmt.Errorf("%.80q in its archive: %w", name, err)
+	}
+	if p.read += len(b); p.read > p.size {
+		return nil, errors.New("members of its archive overlap: together they are larger than the file")
 	}
 	return b, nil
 }
@@ -94,20 +100,26 @@ func (p *pth) storage(id any) (any, error) {
 	key, okK := t[2].(string)
 	length, okL := t[4].(int64)
 	kind, known := storages[class.Name]
-	if !okC || !okK || !okL || !known || class.Module != "torch" {
-		return nil, fmt.Errorf("a storage of kind %v is not known", t[1])
+	if !okC || !okK || !okL {
+		return nil, fmt.Errorf("a storage's identifier has %s, %s and %s for its class, key and length", pickle.Kind(t[1]), pickle.Kind(t[2]), pickle.Kind(t[4]))
+	}
+	if !known || class.Module != "torch" {
+		return nil, fmt.Errorf("a storage of class %s is not known", class)
 	}
 	if s := p.storages[key]; s != nil {
+		if s.class != class.Name || int64(s.length()) != length {
+			return nil, fmt.Errorf("storage %.40q is a %s of %d numbers and a %s of %d", key, s.class, s.length(), class.Name, length)
+		}
 		return s, nil
 	}
 	data, err := p.file("data/" + key)
 	if err != nil {
 		return nil, err
 	}
-	if length < 0 || int64(len(data)) != length*int64(kind.size) {
-		return nil, fmt.Errorf("storage %s has %d bytes where %d numbers of %d bytes are promised", key, len(data), length, kind.size)
+	if length < 0 || length > largest || int64(len(data)) != length*int64(kind.size) {
+		return nil, fmt.Errorf("storage %.40q has %d bytes where %d numbers of %d bytes are promised", key, len(data), length, kind.size)
 	}
-	p.storages[key] = &storage{kind, data}
+	p.storages[key] = &storage{element: kind, class: class.Name, data: data, views: map[place]engine.Tensor{}}
 	return p.storages[key], nil
 }
 

@@ -99,9 +99,7 @@ func (m Model) Trained() ([]train.Trained, error) {
 		if j.Fold, err = plan.ParseFold(f.Name); err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Checkpoint, err)
 		}
-		j.Training.Mirroring = len(f.MirrorAxes) > 0
-		j.Training.Augmentation = "v2"
-		out = append(out, train.Trained{Job: j, State: engine.State{Parameters: f.Parameters, Buffers: f.Buffers}})
+		out = append(out, train.Trained{Job: j, State: engine.State{Parameters: f.Parameters, Buffers: f.Buffers}, Mirror: f.MirrorAxes})
 	}
 	return out, nil
 }

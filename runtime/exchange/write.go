@@ -39,7 +39,8 @@ type Point struct {
 
 // WriteModel writes a model folder that nnU-Net predicts with
 // (nnUNetv2_predict_from_modelfolder). trainings, by fold, may be nil. A network
-// that nnU-Net's plans cannot express is refused before anything is written.
+// that nnU-Net's plans cannot express is refused before anything is written; so is a
+// folder with folds that m lacks, which would become folds of this model.
 func WriteModel(dir string, m Model, trainings []Training) error {
 	plans, err := m.plans()
 	if err != nil {
@@ -51,6 +52,9 @@ func WriteModel(dir string, m Model, trainings []Training) error {
 	}
 	if len(m.Folds) == 0 {
 		return fmt.Errorf("the model has no fold")
+	}
+	if err := m.free(dir); err != nil {
+		return err
 	}
 	files := map[string][]byte{"plans.json": plans, "dataset.json": dataset}
 	for i, f := range m.Folds {
@@ -82,6 +86,21 @@ func WriteModel(dir string, m Model, trainings []Training) error {
 	return nil
 }
 
+// free says which folds of another model a folder holds.
+func (m Model) free(dir string) error {
+	there, err := foldsOf(dir)
+	if err != nil {
+		return nil // no folder, or no fold in it
+	}
+	mine := m.FoldNames()
+	there = slices.DeleteFunc(there, func(name string) bool { return slices.Contains(mine, name) })
+	if len(there) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s holds fold %s of an earlier export, which this one (fold %s) does not replace: together they would be read as one model. Remove the folder or choose another; name folds that belong together at once",
+		dir, strings.Join(there, ", "), strings.Join(mine, ", "))
+}
+
 // plans are the model's plans file, with its configuration as it was trained. What
 // nnU-Net would read of it must be that network.
 func (m Model) plans() ([]byte, error) {
@@ -97,9 +116,9 @@ func (m Model) plans() ([]byte, error) {
 	} else {
 		s.Configurations[at] = m.Configuration
 	}
-	named := m.Dataset
-	named.Name = m.Plans.DatasetName
-	text, err := nnunet.MarshalPlans(named, s)
+	plans := m.Plans
+	plans.Settings = s
+	text, err := nnunet.MarshalPlans(m.Dataset, plans)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,8 @@ import (
 
 	"runspec/compiler/plan"
 	"runspec/runtime/execute"
+	"runspec/runtime/journal"
+	"runspec/runtime/search"
 	"runspec/runtime/train"
 
 	run "runspec/runtime"
@@ -83,7 +85,7 @@ func (r *Run) explain(one *FoldKeys, t *trial, k plan.Fold, now *plan.Plan) erro
 	}
 	one.Stored = old.Digest
 	stored, e := job, t.event
-	job, err = run.Planned(now, e.Dataset, e.Baseline, e.Study, e.Trial.ID, k)
+	job, err = run.Planned(now, e.Dataset, e.Baseline, e.Study, e.Trial.ID, k, r.before(t))
 	if err != nil {
 		one.Why = err.Error()
 		return nil
@@ -101,6 +103,18 @@ func (r *Run) explain(one *FoldKeys, t *trial, k plan.Fold, now *plan.Plan) erro
 		}
 	}
 	return nil
+}
+
+// before is what was known of a trial's study when its configuration began.
+func (r *Run) before(t *trial) []search.Observation {
+	known := r.Events
+	for i, e := range r.Events {
+		if e.Dataset == t.event.Dataset && e.Study == t.event.Study && e.Trial.Number() == t.event.Trial.Number() {
+			known = r.Events[:i]
+			break
+		}
+	}
+	return journal.History(known, t.event.Dataset, t.event.Study)
 }
 
 // changes are the values in which two parts differ.

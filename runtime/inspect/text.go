@@ -135,6 +135,7 @@ func (t Trial) Write(w io.Writer) error {
 		fmt.Fprintf(&b, "Dice %s, %.3g h and %.3g FLOPs a fold\n", score(t.Dice), float64(t.Cost.Hours), t.Cost.FLOPs)
 	}
 	t.configuration(&b)
+	t.network(&b)
 	for _, f := range t.Folds {
 		f.write(&b)
 	}
@@ -149,8 +150,19 @@ func (t Trial) configuration(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\nConfiguration\n")
 	for _, name := range slices.Sorted(maps.Keys(t.Configuration)) {
-		fmt.Fprintf(w, "  %s: %v\n", name, t.Configuration[name])
+		fmt.Fprintf(w, "  %s: %s\n", name, strings.Join(t.Configuration[name].Lines(), "\n    "))
 	}
+}
+
+func (t Trial) network(w io.Writer) {
+	if t.Network == nil {
+		return
+	}
+	lines, err := t.Network.Describe()
+	if err != nil {
+		return // of another version, perhaps; the files tell
+	}
+	fmt.Fprintf(w, "\nNetwork\n  %s\n", strings.Join(lines, "\n  "))
 }
 
 // shown is how many points of a curve a person is shown.

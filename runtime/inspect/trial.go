@@ -8,9 +8,11 @@ import (
 	"strings"
 
 	"runspec/compiler/diag"
+	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
 	"runspec/runtime/evaluate"
+	"runspec/runtime/execute"
 	"runspec/runtime/journal"
 	"runspec/runtime/search"
 	"runspec/runtime/train"
@@ -21,21 +23,22 @@ const TrialVersion = "runspec/trial/v1"
 
 // Trial is what one trial was and came to.
 type Trial struct {
-	Version       string              `json:"version"`
-	Name          string              `json:"name"` // in the run: data set, approach, trial
-	Dataset       string              `json:"dataset"`
-	Approach      string              `json:"approach"`
-	State         State               `json:"state"`
-	Configuration space.Configuration `json:"configuration,omitempty"`
-	Bracket       int                 `json:"bracket"`
-	Rung          int                 `json:"rung"`
-	Epochs        int                 `json:"epochs"`
-	Parent        string              `json:"parent,omitempty"` // trial whose checkpoint it continues
-	Dice          evaluate.Score      `json:"dice"`             // mean over foreground labels and folds
-	Cost          *journal.Cost       `json:"cost,omitempty"`   // mean over folds
-	Incumbent     bool                `json:"incumbent"`        // the best of its study so far
-	Cause         string              `json:"cause,omitempty"`
-	Folds         []Fold              `json:"folds"`
+	Version       string                `json:"version"`
+	Name          string                `json:"name"` // in the run: data set, approach, trial
+	Dataset       string                `json:"dataset"`
+	Approach      string                `json:"approach"`
+	State         State                 `json:"state"`
+	Configuration space.Configuration   `json:"configuration,omitempty"`
+	Network       *nnunet.Configuration `json:"network,omitempty"` // that is trained, with patch and batch; nil: no job of it is stored
+	Bracket       int                   `json:"bracket"`
+	Rung          int                   `json:"rung"`
+	Epochs        int                   `json:"epochs"`
+	Parent        string                `json:"parent,omitempty"` // trial whose checkpoint it continues
+	Dice          evaluate.Score        `json:"dice"`             // mean over foreground labels and folds
+	Cost          *journal.Cost         `json:"cost,omitempty"`   // mean over folds
+	Incumbent     bool                  `json:"incumbent"`        // the best of its study so far
+	Cause         string                `json:"cause,omitempty"`
+	Folds         []Fold                `json:"folds"`
 }
 
 // Fold is a trial's training on one fold.
@@ -132,6 +135,9 @@ func (r *Run) Trial(name string) (Trial, error) {
 		out.Incumbent = best.ID == x.ID
 	}
 	for _, k := range t.numbers() {
+		if job, err := train.ReadJob(filepath.Join(r.folder(t, k), execute.JobFile)); err == nil {
+			out.Network = &job.Configuration
+		}
 		f, err := r.fold(t, k)
 		if err != nil {
 			return out, err

@@ -29,7 +29,7 @@ type Member struct {
 func fronts(p *plan.Plan, d plan.Dataset, events []journal.Event) []Front {
 	var out []Front
 	for _, s := range p.Studies {
-		if s.Optimizer.Kind != plan.RegularizedBand {
+		if s.Optimizer.Kind.Objectives() < 2 {
 			continue
 		}
 		if f := front(s, p.Cost, journal.History(events, d.Name, s.Name)); len(f.Members) > 0 {

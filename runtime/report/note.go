@@ -28,7 +28,11 @@ func notes(p *plan.Plan, d plan.Dataset, events []journal.Event, trainings []tra
 			out = append(out, fmt.Sprintf("%s has results of %d of the %d folds so far, %s; it is not compared with trainings of other folds.", t.short(), n, len(p.Folds), list(t.numbers())))
 		}
 		if t.kind == Incumbent {
-			out = append(out, study(t, planned(p, t.id), journal.History(events, d.Name, t.id)))
+			built := network(p, d, t)
+			out = append(out, study(t, planned(p, t.id), journal.History(events, d.Name, t.id), built != ""))
+			if built != "" {
+				out = append(out, built)
+			}
 		}
 	}
 	return out
@@ -48,8 +52,9 @@ func searched(p *plan.Plan) string {
 	return "; search hours are of all trials that a study trained to find its incumbent"
 }
 
-// study sums a search up: how many trials there were, and which won.
-func study(t training, planned int, history []search.Observation) string {
+// study sums a search up: how many trials there were, and which won; built says
+// that its network is described elsewhere, its derivation with it.
+func study(t training, planned int, history []search.Observation, built bool) string {
 	ended, failures := map[string]bool{}, map[string]bool{}
 	configurations := map[string]bool{}
 	for _, o := range history {
@@ -70,7 +75,7 @@ func study(t training, planned int, history []search.Observation) string {
 	if t.trial.ID == "" {
 		return text + "; no incumbent."
 	}
-	return fmt.Sprintf("%s; incumbent %s at %d epochs (%s).", text, t.trial.ID, t.trial.Epochs, settings(t))
+	return fmt.Sprintf("%s; incumbent %s at %s (%s).", text, t.trial.ID, plural(t.trial.Epochs, "epoch"), settings(t, built))
 }
 
 // planned counts a study's trials, those that climb a rung as often as they are
@@ -87,10 +92,36 @@ func planned(p *plan.Plan, study string) int {
 	return n
 }
 
-func settings(t training) string {
+// network describes the network that an incumbent's configuration asks for, if
+// it asks for one, and the data set has been read; "" otherwise. A derivation
+// stands after it.
+func network(p *plan.Plan, d plan.Dataset, t training) string {
+	if d.Fingerprint == nil || !slices.ContainsFunc(slices.Collect(maps.Keys(t.trial.Configuration)), plan.ShapesNetwork) {
+		return ""
+	}
+	s := p.Studies[slices.IndexFunc(p.Studies, func(s plan.Study) bool { return s.Name == t.id })]
+	_, c, err := p.Training.SettingsFor(d.Description, *d.Fingerprint, s.Planner, d.Configuration, t.trial.Configuration)
+	if err != nil {
+		return "" // it has been trained, by another version
+	}
+	lines, err := c.Describe()
+	if err != nil {
+		return ""
+	}
+	text := fmt.Sprintf("%s's network: %s", t.trial.ID, strings.Join(lines, "; "))
+	if v, derived := t.trial.Configuration[plan.Tree]; derived {
+		text += fmt.Sprintf("; derivation %s", v)
+	}
+	return text + "."
+}
+
+// settings lists a configuration's values, but no derivation where network shows it.
+func settings(t training, built bool) string {
 	var out []string
 	for name, v := range t.trial.Configuration {
-		out = append(out, name+"="+short(v))
+		if name != plan.Tree || !built {
+			out = append(out, name+"="+short(v))
+		}
 	}
 	slices.Sort(out)
 	return strings.Join(out, ", ")

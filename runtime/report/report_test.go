@@ -398,3 +398,34 @@ func TestAnIncumbentsFailedFoldIsTold(t *testing.T) {
 		t.Error(notes)
 	}
 }
+
+// The network of an incumbent that chose one is described, its derivation after
+// it; a data set that has not been read has the derivation alone.
+func TestAnIncumbentsNetworkIsDescribed(t *testing.T) {
+	p, events := example()
+	tree := "(S unet (2E res_encoder (ENORM batch_norm) (ENONLIN relu) (EDROPOUT dropout) (1REB 1b) down (2REB 3b)) (2D conv_decoder (DNORM instance_norm) (DNONLIN elu) (DDROPOUT no_dropout) up (1DB 4b)))"
+	for i := range events {
+		if events[i].Study == "hpo" {
+			events[i].Trial.Configuration = space.Configuration{"architecture": space.Text(tree), "dropout_rate": space.Number(0.25), "initial_lr": space.Number(0.5)}
+		}
+	}
+	note := func() string { return strings.Join(build(t, p, events).Tables[0].Notes, "\n") }
+	if have := note(); !strings.Contains(have, "(architecture="+tree+", dropout_rate=0.25, initial_lr=0.5)") || strings.Contains(have, "'s network") {
+		t.Error(have)
+	}
+	d := &p.Datasets[0]
+	d.Description.Channels, d.Description.NumTraining, d.Configuration = []string{"MRI"}, 20, "3d_fullres"
+	d.Fingerprint = &nnunet.Fingerprint{MedianRelativeSize: 1, Foreground: map[string]nnunet.Intensity{"0": {}}}
+	for range 20 {
+		d.Fingerprint.Spacings = append(d.Fingerprint.Spacings, [3]float64{1, 1, 1})
+		d.Fingerprint.ShapesAfterCrop = append(d.Fingerprint.ShapesAfterCrop, [3]int{32, 32, 32})
+	}
+	p.Training.BaseFeatures = 8
+	p.Studies[0].Planner = nnunet.ConvPlanner
+	have := note()
+	if !strings.Contains(have, "(dropout_rate=0.25, initial_lr=0.5)") ||
+		!strings.Contains(have, "'s network: residual encoder: 2 stages of 8 16 features and 1 3 residual blocks, BatchNorm, ReLU, dropout 0.25; decoder: 4 convolutions, InstanceNorm, ELU; ") ||
+		!strings.Contains(have, " parameters, patch 32×32×32, batch ") || !strings.Contains(have, "; derivation "+tree+".") {
+		t.Error(have)
+	}
+}

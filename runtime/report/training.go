@@ -101,9 +101,9 @@ func (t training) name() string {
 	case t.kind == Imported:
 		return "Imported: " + t.label + ", from " + t.source
 	case len(t.folds) > 0 && t.result.Features > 0:
-		return fmt.Sprintf("%s, %d features, %d iterations", t.label, t.result.Features, t.result.Iterations)
+		return fmt.Sprintf("%s, %d features, %s", t.label, t.result.Features, plural(t.result.Iterations, "iteration"))
 	case len(t.folds) > 0:
-		return fmt.Sprintf("%s, %d iterations", t.label, t.result.Iterations)
+		return fmt.Sprintf("%s, %s", t.label, plural(t.result.Iterations, "iteration"))
 	case len(t.causes) > 0:
 		return t.label + ", failed"
 	case t.started:

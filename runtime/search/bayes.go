@@ -3,6 +3,7 @@ package search
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
@@ -22,21 +23,68 @@ type bayes struct {
 	encode encoder
 	sorted []space.Parameter
 	memory *memory
+	known  []Observation // taken over from other runs
+	lacks  map[Part]bool
+}
+
+// Part is a component of Pareto-Bayes that an ablation goes without.
+type Part string
+
+// The parts. README.md has what each brings.
+const (
+	Surrogate  Part = "surrogate"  // a fresh draw in the place of what is expected most of
+	Fitting    Part = "fitting"    // the kernels stay as they begin
+	Pairs      Part = "pairs"      // no second order in the kernels
+	Product    Part = "product"    // no full product in them
+	Trees      Part = "trees"      // derivations are equal or strangers
+	Promotion  Part = "promotion"  // trials of lower rungs are no candidates
+	Mutation   Part = "mutation"   // none is drawn around the front; uniform in its place
+	Refinement Part = "refinement" // candidates are not refined
+	Price      Part = "price"      // improvement itself counts, whatever it costs
+	Belief     Part = "belief"     // running trials are not reckoned with
+)
+
+// Parts lists what Without can take away.
+func Parts() []Part {
+	return []Part{Surrogate, Fitting, Pairs, Product, Trees, Promotion, Mutation, Refinement, Price, Belief}
+}
+
+// Without makes the study's method, Pareto-Bayes, without some of its parts. It
+// serves comparisons alone; no study is searched so.
+func Without(study plan.Study, parts ...Part) (Method, error) {
+	m, err := New(study)
+	b, ok := m.(bayes)
+	if err != nil || len(parts) == 0 {
+		return m, err
+	}
+	if !ok {
+		return nil, fmt.Errorf("study %s: %s has none of the parts %v; %s has", study.Name, study.Optimizer.Kind, Parts(), plan.ParetoBayes)
+	}
+	for _, p := range parts {
+		if !slices.Contains(Parts(), p) {
+			return nil, fmt.Errorf("study %s: %s has no part %q; it has %v", study.Name, plan.ParetoBayes, p, Parts())
+		}
+		b.lacks[p] = true
+	}
+	if b.lacks[Trees] {
+		b.encode.strangers()
+	}
+	return b, nil
 }
 
 func newBayes(study plan.Study) (bayes, error) {
 	if study.Budget == nil {
 		return bayes{}, fmt.Errorf("study %s: %s needs a budget of epochs; the plan has none", study.Name, plan.ParetoBayes)
 	}
-	return bayes{study: study, encode: newEncoder(study.Space), sorted: study.Space.Sorted(), memory: &memory{}}, nil
+	return bayes{study: study, encode: newEncoder(study.Space), sorted: study.Space.Sorted(), known: takenOver(study), memory: &memory{places: map[string]located{}}, lacks: map[Part]bool{}}, nil
 }
 
 func (m bayes) top() int { return len(m.study.Rungs) - 1 }
 
 // state is where a study stands.
 type state struct {
-	ended   []Observation
-	open    []Trial // running, or proposed
+	ended   []Observation // those taken over first
+	open    []Trial       // running, or proposed
 	ledger  plan.Ledger
 	number  map[string]int   // of a configuration in the study, by key
 	next    int              // number that is free
@@ -44,21 +92,52 @@ type state struct {
 }
 
 func (m bayes) begin(trials int) *state {
-	return &state{
-		ledger: plan.NewLedger(m.study.Rungs, m.study.Optimizer, *m.study.Budget),
+	s := &state{
+		ended: slices.Clone(m.known), ledger: plan.NewLedger(m.study.Rungs, m.study.Optimizer, *m.study.Budget),
 		number: make(map[string]int, trials), highest: make(map[string]Trial, trials),
 	}
+	for _, o := range m.known {
+		m.rise(s, o.Trial)
+	}
+	return s
 }
 
 // start counts a trial that begins.
 func (m bayes) start(s *state, t Trial) {
 	s.number[t.Key] = t.Number() - m.study.First
 	s.next = max(s.next, s.number[t.Key]+1)
-	name := m.encode.encode(t.Configuration, 1).name()
+	m.rise(s, t)
+	s.ledger.Spent[t.Rung] += s.ledger.Price(t.Rung, t.Parent != "")
+}
+
+// rise notes the highest rung of a configuration.
+func (m bayes) rise(s *state, t Trial) {
+	name := m.locate(t).name
 	if h, ok := s.highest[name]; !ok || h.Rung < t.Rung {
 		s.highest[name] = t
 	}
-	s.ledger.Spent[t.Rung] += s.ledger.Price(t.Rung, t.Parent != "")
+}
+
+// below says whether h is a trial of this study that one at a rung continues;
+// there are no checkpoints of what was taken over.
+func (h Trial) below(rung int) bool { return h.Rung == rung-1 && h.Bracket != before }
+
+// at are the coordinates of a trial's configuration at a fidelity.
+func (m bayes) at(t Trial, fidelity float64) coordinates {
+	x := append(coordinates{}, m.locate(t).coordinates...)
+	x[len(x)-1] = fidelity
+	return x
+}
+
+// locate says where a trial's configuration is; it remembers that by the key.
+func (m bayes) locate(t Trial) located {
+	at, ok := m.memory.places[t.Key]
+	if !ok {
+		at.coordinates = m.encode.encode(t.Configuration, 1)
+		at.name = at.coordinates.name()
+		m.memory.places[t.Key] = at
+	}
+	return at
 }
 
 // Ask proposes as many trials as there are free workers; with a number of
@@ -72,7 +151,7 @@ func (m bayes) Ask(history []Observation, running []Trial, n int) []Trial {
 	for _, o := range ended {
 		m.start(s, o.Trial)
 	}
-	s.ended = ended
+	s.ended = append(s.ended, ended...)
 	for _, t := range running {
 		if t.Study == m.study.Name {
 			m.start(s, t)
@@ -114,12 +193,12 @@ func (m bayes) Done(history []Observation) bool { return len(m.Ask(history, nil,
 
 // propose gives the next trial; false where the budget pays for none.
 func (m bayes) propose(s *state) (Trial, bool) {
-	step := len(s.ended) + len(s.open)
+	step := len(s.ended) - len(m.known) + len(s.open)
 	rng := rand.New(rand.NewPCG(m.study.Seed, uint64(step)))
 	if lead := m.study.Optimizer.Default; lead && step == 0 {
 		c, err := withKey(m.study.Space.Default())
 		return m.trial(s, c, m.top(), step), err == nil && m.affords(s, m.top())
-	} else if first := s.ledger.First(); step < first || lead && step == first {
+	} else if first := max(0, s.ledger.First()-len(m.known)); step < first || lead && step == first && first > 0 {
 		c, ok := m.fresh(s, rng)
 		return m.trial(s, c, 0, step), ok && m.affords(s, 0)
 	}
@@ -143,7 +222,7 @@ func (m bayes) trial(s *state, c keyed, rung, step int) Trial {
 		n = s.next
 	}
 	parent := ""
-	if h, ok := s.highest[m.encode.encode(c.Configuration, 1).name()]; ok && known && h.Rung == rung-1 {
+	if h, ok := s.highest[m.encode.encode(c.Configuration, 1).name()]; ok && known && h.below(rung) {
 		parent = h.ID
 	}
 	t := trial(m.study, n, rung, c, parent)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
 	"runspec/runtime/search"
@@ -227,31 +229,34 @@ func TestBayesFinds(t *testing.T) {
 
 // BenchmarkBayesAsk times a proposal and the observation before it.
 func BenchmarkBayesAsk(b *testing.B) {
-	for _, n := range []int{100, 1000, 10000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			p := problem(b, simulate.FormulaHPO)
-			s := ours(p, 1<<30, plan.CountFull)
-			history, err := filled(p, s, n)
-			if err != nil {
-				b.Fatal(err)
-			}
-			m, err := search.New(s)
-			if err != nil {
-				b.Fatal(err)
-			}
-			m.Ask(history, nil, 1)
-			for b.Loop() {
-				t := m.Ask(history, nil, 1)[0]
-				y, err := p.Box.Evaluate(t.Configuration, float64(t.Epochs))
-				if err != nil {
-					b.Fatal(err)
-				}
-				history = append(history, search.Observation{Trial: t, Objectives: y})
-				if len(history) > n+n/4 {
-					history = history[:n]
-				}
-			}
-		})
+	for _, name := range []string{simulate.FormulaHPO, simulate.FormulaHPONAS, simulate.FormulaHPOHNAS} {
+		for _, n := range []int{100, 1000, 10000} {
+			b.Run(fmt.Sprint(name, "/", n), func(b *testing.B) { askAfter(b, problem(b, name), n) })
+		}
+	}
+}
+
+func askAfter(b *testing.B, p simulate.Problem, n int) {
+	s := ours(p, 10_000_000, plan.CountFull)
+	history, err := filled(p, s, n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := search.New(s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	m.Ask(history, nil, 1)
+	for b.Loop() {
+		t := m.Ask(history, nil, 1)[0]
+		y, err := p.Box.Evaluate(t.Configuration, float64(t.Epochs))
+		if err != nil {
+			b.Fatal(err)
+		}
+		history = append(history, search.Observation{Trial: t, Objectives: y})
+		if len(history) > n+n/4 {
+			history = history[:n]
+		}
 	}
 }
 
@@ -271,4 +276,109 @@ func filled(p simulate.Problem, s plan.Study, n int) ([]search.Observation, erro
 		out = append(out, search.Observation{Trial: t, Objectives: y})
 	}
 	return out, nil
+}
+
+// TestBayesWarmStart takes over what another study observed: none of it is
+// trained again, nothing continues it, and it helps.
+func TestBayesWarmStart(t *testing.T) {
+	p := problem(t, simulate.FormulaHPO)
+	cold := ours(p, 3000, plan.CountTrained)
+	old := play(t, p, ours(p, 8000, plan.CountTrained), simulate.Clock{})
+	warm := cold
+	warm.Seed++
+	seen := map[string]int{}
+	for _, e := range old {
+		warm.Known = append(warm.Known, plan.Known{Configuration: e.Configuration, Epochs: e.Epochs, Objectives: e.Objectives})
+		seen[e.Key] = max(seen[e.Key], e.Epochs)
+	}
+	trials := play(t, p, warm, simulate.Clock{})
+	own := map[string]bool{}
+	for i, e := range trials {
+		if i > 0 && seen[e.Key] >= e.Epochs { // the default comes first in any case
+			t.Errorf("%s was known already", e.ID)
+		}
+		if e.Parent != "" && !own[e.Parent] {
+			t.Errorf("%s continues %s, which is no trial of its study", e.ID, e.Parent)
+		}
+		own[e.ID] = true
+	}
+	best := func(trials []simulate.Ended) float64 {
+		return p.Metric.Hypervolume(objectives(trials, len(cold.Rungs)-1))
+	}
+	if a, b := best(trials), best(play(t, p, cold, simulate.Clock{})); a <= b {
+		t.Errorf("hypervolume %.4f with what was known, %.4f without", a, b)
+	}
+}
+
+func objectives(trials []simulate.Ended, rung int) (out [][]float64) {
+	for _, e := range trials {
+		if e.Rung == rung {
+			out = append(out, e.Objectives)
+		}
+	}
+	return out
+}
+
+// TestBayesBudgets draws spaces, ladders, budgets and workers: what is spent is
+// counted anew, to the epoch; it never exceeds the budget, and what is left pays
+// for no trial at the lowest rung unless the space is used up.
+func TestBayesBudgets(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		p := simulate.Problem{Name: "drawn", Space: drawnSpace(rt), Box: strange(func(c space.Configuration, e float64) []float64 {
+			return []float64{float64(len(c.Key())%7+1) / e, e}
+		})}
+		low := rapid.IntRange(1, 9).Draw(rt, "min")
+		p.Fidelity = plan.Fidelity{Min: low, Max: low * rapid.IntRange(1, 30).Draw(rt, "max"), Eta: rapid.IntRange(2, 4).Draw(rt, "eta")}
+		budget := plan.Budget{
+			Epochs: p.Fidelity.Max * rapid.IntRange(1, 12).Draw(rt, "budget"),
+			Count:  rapid.SampledFrom([]plan.Counting{plan.CountFull, plan.CountTrained}).Draw(rt, "count"),
+		}
+		kind := rapid.SampledFrom([]plan.OptimizerKind{plan.ParetoBayes, plan.RegularizedBand, plan.PriorBand, plan.Hyperband, plan.RandomSearch}).Draw(rt, "method")
+		s := p.Study(plan.Optimizer{Kind: kind, Prior: rapid.Bool().Draw(rt, "prior"), Default: rapid.Bool().Draw(rt, "default")}, budget, 3)
+		if check := s.Optimizer.Trials == 0 && kind != plan.ParetoBayes; check {
+			rt.Skip("the budget pays for nothing")
+		}
+		spent, rungs := 0, map[string]int{}
+		for _, e := range play(t, p, s, simulate.Clock{Workers: rapid.IntRange(1, 6).Draw(rt, "workers"), Sigma: 0.5}) {
+			price := s.Rungs[e.Rung].Epochs
+			if e.Parent != "" {
+				if below, ok := rungs[e.Key]; !ok || below != e.Rung-1 {
+					rt.Fatalf("%s continues %s, which has not been there", e.ID, e.Parent)
+				}
+				if budget.Count == plan.CountTrained {
+					price -= s.Rungs[e.Rung-1].Epochs
+				}
+			}
+			rungs[e.Key] = e.Rung
+			spent += price
+		}
+		if spent > budget.Epochs {
+			rt.Fatalf("%s spends %d of %+v", kind, spent, budget)
+		}
+		if left := budget.Epochs - spent; kind == plan.ParetoBayes && left >= s.Rungs[0].Epochs && p.Space.Count() == nil {
+			rt.Fatalf("%d epochs of %+v are left, rungs %v", left, budget, s.Rungs)
+		}
+	})
+}
+
+// drawnSpace has numbers, choices and a condition.
+func drawnSpace(rt *rapid.T) space.Space {
+	var s space.Space
+	for i := range rapid.IntRange(1, 5).Draw(rt, "parameters") {
+		p := space.Parameter{Name: fmt.Sprint("p", i), Kind: space.Float, Low: 1, High: 9, Prior: space.Medium}
+		middle := space.Number(5)
+		if i > 0 && rapid.Bool().Draw(rt, "choice") {
+			p.Kind, p.Choices = space.Categorical, []space.Value{space.Text("a"), space.Text("b"), space.Text("c")}
+			middle = space.Text("b")
+		}
+		p.Default = &middle
+		if i > 0 && rapid.Bool().Draw(rt, "condition") {
+			q := s.Parameters[rapid.IntRange(0, i-1).Draw(rt, "parent")]
+			if q.Kind == space.Categorical {
+				p.When = []space.Condition{{Parent: q.Name, Values: q.Choices[:2]}}
+			}
+		}
+		s.Parameters = append(s.Parameters, p)
+	}
+	return s
 }

@@ -12,9 +12,8 @@ const (
 // fit improves a kernel by coordinate search: each number in turn is multiplied
 // and divided by a step, and keeps what raises the marginal likelihood of the
 // points times a log-normal prior around the initial kernel.
-func (e encoder) fit(k kernel, points []coordinates, values []float64) kernel {
+func (e encoder) fit(k, start kernel, points []coordinates, values []float64) kernel {
 	k.weights = append([]float64{}, k.weights...)
-	start := e.initialKernel()
 	numbers, centres := k.numbers(), start.numbers()
 	f := newFitting(e, points, values)
 	score := func() float64 {
@@ -37,7 +36,12 @@ func (e encoder) fit(k kernel, points []coordinates, values []float64) kernel {
 
 // numbers are what a fit may change.
 func (k *kernel) numbers() []*float64 {
-	out := []*float64{&k.pairs, &k.product, &k.noise}
+	var out []*float64
+	for _, x := range []*float64{&k.pairs, &k.product, &k.noise} {
+		if *x > 0 { // an order that an ablation goes without stays away
+			out = append(out, x)
+		}
+	}
 	for d := range k.weights {
 		out = append(out, &k.weights[d])
 	}

@@ -10,9 +10,9 @@ import (
 )
 
 // coordinates are a configuration and a fidelity as a surrogate sees them: the
-// place in the sampling scale of a numeric parameter, the index of a choice,
-// absent for a parameter whose conditions fail; last the fidelity's place
-// between the lowest rung and the top.
+// place in the sampling scale of a numeric parameter, the index of a choice, what
+// a derivation is made of, in several; absent for a parameter whose conditions
+// fail; last the fidelity's place between the lowest rung and the top.
 type coordinates []float64
 
 const absent = -1
@@ -20,29 +20,53 @@ const absent = -1
 // encoder turns configurations into coordinates.
 type encoder struct {
 	parameters []space.Parameter
-	numeric    []bool // by coordinate; the fidelity is
+	trees      map[string]*forest // by parameter that is a grammar
+	axes       []axis             // by coordinate
+}
+
+// axis says how the values of a coordinate are compared.
+type axis struct {
+	numeric bool
+	likes   []float64 // of a set of bits: similarity by the number of bits that differ
 }
 
 func newEncoder(s space.Space) encoder {
-	var e encoder
+	e := encoder{trees: map[string]*forest{}}
 	for _, p := range s.Parameters {
-		if p.Kind != space.Constant {
-			e.parameters = append(e.parameters, p)
-			e.numeric = append(e.numeric, p.Kind == space.Float || p.Kind == space.Int)
+		if p.Kind == space.Constant {
+			continue
+		}
+		e.parameters = append(e.parameters, p)
+		e.axes = append(e.axes, axis{numeric: p.Kind == space.Float || p.Kind == space.Int})
+		if p.Kind == space.Grammar && p.Grammar != nil {
+			f := newForest(p)
+			e.trees[p.Name], e.axes = f, append(e.axes, f.axes()...)
 		}
 	}
-	e.numeric = append(e.numeric, true)
+	e.axes = append(e.axes, axis{numeric: true})
 	return e
 }
 
+// strangers makes all derivations strangers, but for equal ones.
+func (e encoder) strangers() {
+	for d := range e.axes {
+		e.axes[d].likes = nil
+	}
+}
+
 func (e encoder) encode(c space.Configuration, fidelity float64) coordinates {
-	x := make(coordinates, 0, len(e.numeric))
-	for d, p := range e.parameters {
+	x := make(coordinates, 0, len(e.axes))
+	for _, p := range e.parameters {
 		v, ok := c[p.Name]
-		switch {
+		switch f := e.trees[p.Name]; {
 		case !ok:
 			x = append(x, absent)
-		case e.numeric[d]:
+			for range f.size() {
+				x = append(x, absent)
+			}
+		case f != nil:
+			x = append(x, f.read(v).coordinates...)
+		case p.Kind == space.Float || p.Kind == space.Int:
 			x = append(x, p.Place(v))
 		default:
 			x = append(x, choice(p, v))
@@ -52,8 +76,7 @@ func (e encoder) encode(c space.Configuration, fidelity float64) coordinates {
 }
 
 // choice numbers a choice. A value that no list holds, such as a derivation, gets
-// a number of its own out of its text: a surrogate then knows which are equal,
-// and not yet which are alike.
+// a number of its own out of its text.
 func choice(p space.Parameter, v space.Value) float64 {
 	if i := slices.Index(p.Options(), v); i >= 0 {
 		return float64(i)
@@ -86,7 +109,11 @@ func (e encoder) similarity(d int, a, b float64) float64 {
 	switch {
 	case a == b:
 		return 1
-	case !e.numeric[d] || a < 0 || b < 0:
+	case a < 0 || b < 0:
+		return stranger
+	case e.axes[d].likes != nil:
+		return e.axes[d].likes[differing(a, b)]
+	case !e.axes[d].numeric:
 		return stranger
 	}
 	s := 1 / (1 + falloff*(a-b)*(a-b))
@@ -107,8 +134,8 @@ type kernel struct {
 // initialKernel is what a kernel is before anything is known.
 func (e encoder) initialKernel() kernel {
 	k := kernel{pairs: 0.3, product: 0.1, noise: 1e-3}
-	for range e.numeric {
-		k.weights = append(k.weights, 1/float64(len(e.numeric)))
+	for range e.axes {
+		k.weights = append(k.weights, 1/float64(len(e.axes)))
 	}
 	k.weights[len(k.weights)-1] = 1 // the fidelity
 	return k

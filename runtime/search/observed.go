@@ -78,7 +78,14 @@ type memory struct {
 	scales  []bool           // by objective: its logarithms were fitted
 	kernels map[int][]kernel // by length of the prefix
 	latest  *surrogate
-	of      []kernel // the latest surrogate's
+	of      []kernel           // the latest surrogate's
+	places  map[string]located // of configurations, by key
+}
+
+// located is a configuration's place at the top rung.
+type located struct {
+	coordinates
+	name string
 }
 
 // surrogate is the latest one where it has the same kernels, else a new one.
@@ -107,7 +114,7 @@ func (m bayes) fitUpTo(ended []Observation, logarithmic []bool, n int) []kernel 
 	var before, out []kernel
 	if n == 6 || len(ended) < 6 {
 		for range logarithmic {
-			before = append(before, m.encode.initialKernel())
+			before = append(before, m.initialKernel())
 		}
 	} else {
 		last := 6
@@ -116,15 +123,27 @@ func (m bayes) fitUpTo(ended []Observation, logarithmic []bool, n int) []kernel 
 		}
 		before = m.fitUpTo(ended, logarithmic, last)
 	}
-	if len(ended) < n {
+	if len(ended) < n || m.lacks[Fitting] {
 		return before
 	}
 	points, values := m.table(m.chosen(ended[:n], fitted), logarithmic)
 	for j, k := range before {
-		out = append(out, m.encode.fit(k, points, values[j]))
+		out = append(out, m.encode.fit(k, m.initialKernel(), points, values[j]))
 	}
 	m.memory.kernels[n] = out
 	return out
+}
+
+// initialKernel is what a kernel is before anything is known.
+func (m bayes) initialKernel() kernel {
+	k := m.encode.initialKernel()
+	if m.lacks[Pairs] {
+		k.pairs = 0
+	}
+	if m.lacks[Product] {
+		k.product = 0
+	}
+	return k
 }
 
 // recall forgets what was fitted on other observations than these, or on other

@@ -105,19 +105,18 @@ func (p *past) keys(b int) map[string]bool {
 	return out
 }
 
-// before is what a bracket's configurations may be drawn from: the brackets
-// before it, or everything.
-func (p *past) before(b int, everything bool) []Observation {
-	if everything {
-		return p.observations
-	}
-	n, _ := slices.BinarySearchFunc(p.observations, b, func(o Observation, b int) int { return cmp.Compare(o.Bracket, b) })
+// upTo are the observations of the brackets up to and with b.
+func (p *past) upTo(b int) []Observation { return p.below(b+1, 0) }
+
+// below are those of the brackets before b, and of b's rungs below a rung.
+func (p *past) below(b, rung int) []Observation {
+	n, _ := slices.BinarySearchFunc(p.observations, place{bracket: b, rung: rung}, func(o Observation, to place) int {
+		return cmp.Or(cmp.Compare(o.Bracket, to.bracket), cmp.Compare(o.Rung, to.rung))
+	})
 	return p.observations[:n]
 }
 
-// rung lists what has ended at a rung, in any bracket.
-func (p *past) rung(rung int) []Observation { return at(p.observations, rung) }
-
+// at lists what has ended at a rung.
 func at(observations []Observation, rung int) []Observation {
 	var out []Observation
 	for i := range observations {

@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 
@@ -10,10 +11,12 @@ import (
 )
 
 // priorBand is PriorBand (Mallik et al. 2023) on Hyperband's brackets, and, with
-// several objectives, Auto-nnU-Net's Regularized PriorBand. A bracket begins
-// when all before it have ended. What its configurations are drawn from is
-// settled then: the observations of the brackets before, none of its own, so
-// that any number of workers draws the same.
+// several objectives, Auto-nnU-Net's Regularized PriorBand. A bracket opens when
+// of the one before it only the last rung is left, and nothing of those before
+// that: few workers have work at a last rung, the others go on. What a bracket's
+// configurations are drawn from has ended by then, and is the same whatever else
+// has: all of the brackets before, but for the last rung of the latest. So any
+// number of workers draws the same.
 //
 // The authors' optimiser lets each configuration see every trial that has ended.
 // With compat "authors" that is so here, and there is therefore one trial at a
@@ -59,22 +62,44 @@ func takenOver(study plan.Study) (out []Observation) {
 	return out
 }
 
-// Ask proposes the trials of the open rung of the first bracket that has not
-// ended.
+// Ask proposes the trials of the open rung of each open bracket, first bracket
+// first.
 func (m priorBand) Ask(history []Observation, running []Trial, n int) []Trial {
 	past, n := m.past(history), min(n, m.study.Optimizer.Trials)
-	if n <= 0 {
-		return nil
-	}
-	for b := range m.study.Brackets {
+	var out []Trial
+	waiting, drawn := -1, map[string]bool{}
+	for b, bracket := range m.study.Brackets {
+		if len(out) >= n || waiting >= 0 && waiting < b-1 {
+			break
+		}
 		if past.complete(b) {
 			continue
 		}
-		if open, over := m.open(past, b, n+len(running)); !over {
-			return m.begin(open, running, n)
+		open, over := m.open(past, b, max(n+len(running), alone(bracket)), drawn)
+		if over {
+			continue
+		}
+		out = append(out, m.begin(open, running, n-len(out))...)
+		if m.authors || open[0].Rung < bracket.Rung+len(bracket.Trials)-1 {
+			break
+		}
+		if waiting < 0 {
+			waiting = b
+		}
+		for _, t := range open {
+			drawn[t.Key] = true
 		}
 	}
-	return nil
+	return out
+}
+
+// alone is how many configurations a bracket of a single rung has: the bracket
+// after it may open before they have ended, and has to know them all.
+func alone(b plan.Bracket) int {
+	if len(b.Trials) > 1 {
+		return 0
+	}
+	return b.Trials[0]
 }
 
 // begin leaves out what runs already. The authors' method has one trial at a time.
@@ -95,7 +120,7 @@ func (m priorBand) Done(history []Observation) bool {
 		if past.complete(b) {
 			continue
 		}
-		if _, over := m.open(past, b, 1); !over {
+		if _, over := m.open(past, b, 1, nil); !over {
 			return false
 		}
 	}
@@ -103,10 +128,10 @@ func (m priorBand) Done(history []Observation) bool {
 }
 
 // open returns the trials of a bracket that its history lacks and that may
-// begin, up to n; over says that nothing of the bracket is left. None and not
-// over: a rung waits.
-func (m priorBand) open(past *past, b, n int) (open []Trial, over bool) {
-	if open = m.base(past, b, n); len(open) > 0 {
+// begin or run, up to n; over says that nothing of the bracket is left. What is
+// drawn already, in the bracket before, is not drawn again.
+func (m priorBand) open(past *past, b, n int, drawn map[string]bool) (open []Trial, over bool) {
+	if open = m.base(past, b, n, drawn); len(open) > 0 {
 		return open, false
 	}
 	for k := 1; k < len(m.study.Brackets[b].Trials); k++ {
@@ -118,21 +143,22 @@ func (m priorBand) open(past *past, b, n int) (open []Trial, over bool) {
 }
 
 // base draws the configurations of a bracket's lowest rung that have not ended.
-func (m priorBand) base(past *past, b, n int) []Trial {
+func (m priorBand) base(past *past, b, n int, drawn map[string]bool) []Trial {
 	bracket, first := m.study.Brackets[b], m.first[b]
 	if past.counts[b][0].ended == bracket.Trials[0] {
 		return nil
 	}
-	seen, drawn := past.keys(b), source{}
+	seen, from := past.keys(b), source{}
+	maps.Copy(seen, drawn)
 	var out []Trial
 	for i := first; i < first+bracket.Trials[0] && len(out) < n; i++ {
 		if past.has(b, bracket.Rung, i) {
 			continue
 		}
-		if drawn.study == nil {
-			drawn = m.source(past.before(b, m.authors), b)
+		if from.study == nil {
+			from = m.source(m.before(past, b), b)
 		}
-		c, found := drawn.draw(i, seen)
+		c, found := from.draw(i, seen)
 		if !found {
 			break
 		}
@@ -153,7 +179,7 @@ func (m priorBand) promoted(past *past, b, k int) []Trial {
 		return nil
 	}
 	rung := bracket.Rung + k
-	below := past.rung(rung - 1)
+	below := at(past.upTo(b), rung-1)
 	var out []Trial
 	for _, i := range m.ranked(below) {
 		o := below[i]
@@ -167,6 +193,19 @@ func (m priorBand) promoted(past *past, b, k int) []Trial {
 		}
 	}
 	return out
+}
+
+// before is what a bracket's configurations may be drawn from: the brackets
+// before it, but for the last rung of the latest; the authors' from everything.
+func (m priorBand) before(past *past, b int) []Observation {
+	switch {
+	case m.authors:
+		return past.observations
+	case b == 0:
+		return past.upTo(before)
+	}
+	latest := m.study.Brackets[b-1]
+	return past.below(b-1, latest.Rung+len(latest.Trials)-1)
 }
 
 // source is what a bracket's configurations are drawn from.

@@ -70,11 +70,12 @@ func TestPaperBudget(t *testing.T) {
 	}
 }
 
-// A trial of the default comes first, at the top rung.
+// A trial of the default comes first, at the top rung, and the first bracket
+// beside it.
 func TestDefaultFirst(t *testing.T) {
 	study := priorBanded(plan.PriorBand, plan.Fidelity{Min: 1, Max: 9, Eta: 3}, plan.Budget{Epochs: 100, Count: plan.CountTrained})
 	first := method(t, study).Ask(nil, nil, math.MaxInt)
-	if len(first) != 1 || first[0].Rung != 2 || fmt.Sprint(first[0].Configuration) != fmt.Sprint(study.Space.Default()) {
+	if len(first) != 1+study.Brackets[1].Trials[0] || first[1].Rung != 0 || first[0].Rung != 2 || fmt.Sprint(first[0].Configuration) != fmt.Sprint(study.Space.Default()) {
 		t.Errorf("first comes %+v", first)
 	}
 }
@@ -90,7 +91,7 @@ func TestObservationsOfAnEarlierSpace(t *testing.T) {
 	if len(next) != 1 || next[0].Number() != study.First || m.Done(old) {
 		t.Errorf("after a warm start comes %v", ids(next))
 	}
-	if known := m.past(old).before(0, false); len(known) != len(old) {
+	if known := m.before(m.past(old), 0); len(known) != len(old) {
 		t.Errorf("%d observations are known, want %d", len(known), len(old))
 	}
 }
@@ -143,5 +144,32 @@ func BenchmarkAsk(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// While a bracket's last rung runs the next bracket begins, and draws the same
+// as it does later.
+func TestBracketsOverlap(t *testing.T) {
+	study := priorBanded(plan.RegularizedBand, plan.Fidelity{Min: 1, Max: 9, Eta: 3}, plan.Budget{Epochs: 150, Count: plan.CountTrained})
+	m, last := method(t, study), study.Brackets[1].Rung+len(study.Brackets[1].Trials)-1
+	var early, all []Observation
+	for _, o := range run(t, m, 1, nil, func(int) int { return 0 }) {
+		if all = append(all, o); o.Bracket == 0 || o.Bracket == 1 && o.Rung < last {
+			early = append(early, o)
+		}
+	}
+	open := m.Ask(early, nil, math.MaxInt)
+	begun := map[int]int{}
+	for _, o := range open {
+		begun[o.Bracket]++
+		if !slices.ContainsFunc(all, func(a Observation) bool { return a.ID == o.ID && a.Key == o.Key }) {
+			t.Errorf("%s is drawn otherwise than by one worker", o.ID)
+		}
+	}
+	if begun[1] != study.Brackets[1].Trials[last] || begun[2] != study.Brackets[2].Trials[0] || len(begun) != 2 {
+		t.Errorf("trials by bracket: %v", begun)
+	}
+	if waits := m.Ask(early[:len(early)-1], open[:0], math.MaxInt); slices.ContainsFunc(waits, func(o Trial) bool { return o.Bracket > 1 }) {
+		t.Errorf("a bracket opens too early: %v", ids(waits))
 	}
 }

@@ -24,7 +24,7 @@ func (m bayes) fresh(s *state, rng *rand.Rand) (keyed, bool) {
 	for try := range redraws {
 		prior := m.study.Optimizer.Prior && try < redraws/2 && rng.Float64() < 0.75
 		c, err := withKey(m.study.Space.Sample(rng, prior))
-		if _, seen := s.number[c.key]; err == nil && !seen {
+		if _, seen := s.highest[m.encode.encode(c.Configuration, 1).name()]; err == nil && !seen {
 			return c, true
 		}
 	}
@@ -52,15 +52,20 @@ type candidate struct {
 // same: a cheap look at what seems best.
 func (m bayes) choose(s *state, rung int, rng *rand.Rand) (keyed, bool) {
 	view, ok := m.look(s)
-	if !ok {
+	if !ok || m.lacks[Surrogate] {
 		return m.fresh(s, rng)
 	}
 	pool := &candidates{bayes: m, state: s, view: view, rung: rung, seen: map[string]bool{}}
-	pool.climbers()
+	if !m.lacks[Promotion] {
+		pool.climbers()
+	}
 	for range drawn {
 		pool.add(m.draw(view, rng))
 	}
 	for _, size := range []float64{0.1, 0.05} {
+		if m.lacks[Refinement] {
+			break
+		}
 		best := pool.best(refiners)
 		for range refined / 2 {
 			if len(best) > 0 {
@@ -83,7 +88,10 @@ func (p *candidates) add(c space.Configuration) {
 		return
 	}
 	p.seen[name] = true
-	price := p.state.ledger.Price(p.rung, known && h.Rung == p.rung-1)
+	price := 1
+	if !p.lacks[Price] {
+		price = p.state.ledger.Price(p.rung, known && h.below(p.rung))
+	}
 	p.list = append(p.list, candidate{c, p.view.gain(x) / float64(price)})
 }
 
@@ -107,19 +115,38 @@ func (p *candidates) best(n int) []candidate {
 func (m bayes) draw(v view, rng *rand.Rand) space.Configuration {
 	switch u := rng.Float64(); {
 	case u < fromPrior && m.study.Optimizer.Prior:
-		return m.study.Space.Sample(rng, true)
-	case u < fromPrior+uniform || len(v.front) == 0:
-		return m.study.Space.Sample(rng, false)
+		return m.sample(rng, true)
+	case u < fromPrior+uniform || len(v.front) == 0 || m.lacks[Mutation]:
+		return m.sample(rng, false)
 	}
 	return m.mutate(v.front[rng.IntN(len(v.front))], 0.2, rng)
 }
 
+// sample is Space.Sample with its order of the parameters at hand.
+func (m bayes) sample(rng *rand.Rand, prior bool) space.Configuration {
+	out := make(space.Configuration, len(m.sorted))
+	for _, p := range m.sorted {
+		if m.study.Space.Active(p, out) {
+			out[p.Name] = m.drawn(p, rng, prior)
+		}
+	}
+	return out
+}
+
+// drawn draws a value.
+func (m bayes) drawn(p space.Parameter, rng *rand.Rand, prior bool) space.Value {
+	if f := m.encode.trees[p.Name]; f != nil {
+		return f.draw(rng, prior)
+	}
+	return p.Draw(rng, prior)
+}
+
 // mutate changes one parameter at least, and each other with a chance that
 // makes it one or two more. Numbers move by a normal step of the given size in
-// their sampling scale, choices are drawn anew. Where a changed parent activates
+// their sampling scale, choices are drawn anew, a subtree of a derivation is. Where a changed parent activates
 // a parameter, that is drawn; where it deactivates one, that is dropped.
 func (m bayes) mutate(c space.Configuration, size float64, rng *rand.Rand) space.Configuration {
-	out := space.Configuration{}
+	out := make(space.Configuration, len(m.sorted))
 	forced, chance := rng.IntN(len(m.sorted)), 1.5/float64(len(m.sorted))
 	if rng.Float64() < 0.3 {
 		chance *= 2
@@ -130,16 +157,19 @@ func (m bayes) mutate(c space.Configuration, size float64, rng *rand.Rand) space
 		}
 		v, had := c[p.Name]
 		if changed := i == forced || rng.Float64() < chance; !had {
-			v = p.Draw(rng, m.study.Optimizer.Prior)
+			v = m.drawn(p, rng, m.study.Optimizer.Prior)
 		} else if changed {
-			v = change(p, v, size, rng)
+			v = m.change(p, v, size, rng)
 		}
 		out[p.Name] = v
 	}
 	return out
 }
 
-func change(p space.Parameter, v space.Value, size float64, rng *rand.Rand) space.Value {
+func (m bayes) change(p space.Parameter, v space.Value, size float64, rng *rand.Rand) space.Value {
+	if f := m.encode.trees[p.Name]; f != nil {
+		return f.mutate(v, rng)
+	}
 	if p.Kind != space.Float && p.Kind != space.Int {
 		return p.Draw(rng, false)
 	}

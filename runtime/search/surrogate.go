@@ -1,6 +1,9 @@
 package search
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // surrogate is a Gaussian process for each objective over configurations and
 // fidelity, conditioned on the same points (Rasmussen and Williams 2006,
@@ -10,8 +13,7 @@ type surrogate struct {
 	columns    [][]float64 // by coordinate, of all points
 	size       int         // points
 	objectives []process
-	gather     [][]sums  // by objective and point: room for work
-	similar    []float64 // by point: room for work
+	similar    []float64 // by point and coordinate: room for work
 }
 
 // process is one objective of a surrogate.
@@ -27,10 +29,9 @@ type process struct {
 
 // newSurrogate makes a surrogate with the given kernels, and no points yet.
 func newSurrogate(e encoder, kernels []kernel) *surrogate {
-	s := &surrogate{encoder: e, columns: make([][]float64, len(e.numeric))}
+	s := &surrogate{encoder: e, columns: make([][]float64, len(e.axes))}
 	for _, k := range kernels {
 		s.objectives = append(s.objectives, process{kernel: k, share: k.shares(), own: k.variance()})
-		s.gather = append(s.gather, nil)
 	}
 	return s
 }
@@ -70,13 +71,13 @@ func (s *surrogate) has(i int, x coordinates) bool {
 
 // truncate drops all points after the first n.
 func (s *surrogate) truncate(n int) {
-	s.size, s.similar = n, s.similar[:n]
+	s.size = n
 	for d := range s.columns {
 		s.columns[d] = s.columns[d][:n]
 	}
 	for j := range s.objectives {
 		p := &s.objectives[j]
-		p.factor, p.column, s.gather[j] = p.factor[:n], p.column[:n], s.gather[j][:n]
+		p.factor, p.column = p.factor[:n], p.column[:n]
 	}
 }
 
@@ -89,13 +90,13 @@ func (s *surrogate) include(x coordinates) {
 		p.factor.forward(row)
 		rest := p.own + p.noise - dot(row, row)
 		p.factor = append(p.factor, append(row, math.Sqrt(max(rest, p.noise/2))))
-		p.column, s.gather[j] = append(p.column, 0), append(s.gather[j], sums{})
+		p.column = append(p.column, 0)
 	}
 	for d, v := range x {
 		s.columns[d] = append(s.columns[d], v)
 	}
 	s.size++
-	s.similar = append(s.similar, 0)
+	s.similar = slices.Grow(s.similar[:0], s.size*len(s.axes))[:s.size*len(s.axes)]
 }
 
 // believe adds a point whose value is what the processes expect there: a trial
@@ -108,64 +109,100 @@ func (s *surrogate) believe(x coordinates) {
 }
 
 // covariances fills each process' column with the covariances of x and the
-// points. The points are walked coordinate by coordinate, so that a similarity
-// is taken once for all objectives.
+// points.
 func (s *surrogate) covariances(x coordinates) {
-	for j := range s.gather {
-		for i := range s.gather[j] {
-			s.gather[j][i] = sums{product: 1}
-		}
-	}
 	for d, column := range s.columns {
 		s.similarities(d, x[d], column)
-		for j := range s.objectives {
-			weight, share, gather := s.objectives[j].weights[d], s.objectives[j].share[d], s.gather[j]
-			for i, similar := range s.similar[:len(gather)] {
-				v, g := weight*similar, &gather[i]
-				g.linear += v
-				g.squares += v * v
-				g.product *= 1 - share*(1-similar)
-			}
-		}
 	}
+	n := len(x)
 	for j := range s.objectives {
 		p := &s.objectives[j]
-		for i, g := range s.gather[j] {
+		weights, shares := p.weights[:n], p.share[:n]
+		i := 0
+		for ; i+1 < s.size; i += 2 { // two at a time: each waits for its own product
+			a, b := gatherTwo(s.similar[i*n:i*n+n], s.similar[i*n+n:i*n+2*n], weights, shares)
+			p.column[i], p.column[i+1] = p.covariance(a), p.covariance(b)
+		}
+		if i < s.size {
+			g := sums{product: 1}
+			for d, similar := range s.similar[i*n : i*n+n] {
+				g.add(similar, weights[d], shares[d])
+			}
 			p.column[i] = p.covariance(g)
 		}
 	}
 }
 
+// gatherTwo gathers the orders of two covariances, as sums.add does.
+func gatherTwo(similar, other, weights, shares []float64) (a, b sums) {
+	n := len(similar)
+	other, weights, shares = other[:n], weights[:n], shares[:n]
+	var la, lb, qa, qb float64
+	pa, pb := 1.0, 1.0
+	for d, s := range similar {
+		t, w, share := other[d], weights[d], shares[d]
+		v, u := w*s, w*t
+		la += v
+		lb += u
+		qa += v * v
+		qb += u * u
+		pa *= 1 - share*(1-s)
+		pb *= 1 - share*(1-t)
+	}
+	return sums{la, qa, pa}, sums{lb, qb, pb}
+}
+
 // similarities fills similar with those of v and a column of coordinate d.
 func (s *surrogate) similarities(d int, v float64, column []float64) {
-	if v < 0 || !s.numeric[d] {
+	axis, n := s.axes[d], len(s.axes)
+	out := s.similar[min(d, len(s.similar)):]
+	switch {
+	case v < 0 || !axis.numeric && axis.likes == nil:
 		for i, other := range column {
-			s.similar[i] = stranger
+			t := stranger
 			if other == v {
-				s.similar[i] = 1
+				t = 1
 			}
+			out[i*n] = t
 		}
-		return
-	}
-	for i, other := range column {
-		t := 1 / (1 + falloff*(v-other)*(v-other))
-		s.similar[i] = t * t
-		if other < 0 {
-			s.similar[i] = stranger
+	case axis.likes != nil:
+		for i, other := range column {
+			t := stranger
+			if other >= 0 {
+				t = axis.likes[differing(v, other)]
+			}
+			out[i*n] = t
+		}
+	default:
+		for i, other := range column {
+			t := 1 / (1 + falloff*(v-other)*(v-other))
+			if t *= t; other < 0 {
+				t = stranger
+			}
+			out[i*n] = t
 		}
 	}
 }
 
 // predict gives the belief about each objective at x.
 func (s *surrogate) predict(x coordinates) []guess {
+	out := s.means(x)
+	for j := range s.objectives {
+		p := &s.objectives[j]
+		p.factor.forward(p.column)
+		variance := max(p.own-dot(p.column, p.column), 1e-12)
+		out[j].deviation = p.scale * math.Sqrt(variance)
+	}
+	return out
+}
+
+// means gives the beliefs at x without their deviations.
+func (s *surrogate) means(x coordinates) []guess {
 	s.covariances(x)
 	out := make([]guess, len(s.objectives))
 	for j := range s.objectives {
 		p := &s.objectives[j]
-		mean := dot(p.column, p.alpha)
-		p.factor.forward(p.column)
-		variance := max(p.own-dot(p.column, p.column), 1e-12)
-		out[j] = guess{p.centre + p.scale*mean, p.scale * math.Sqrt(variance)}
+		out[j].mean = p.centre + p.scale*dot(p.column, p.alpha)
 	}
 	return out
 }

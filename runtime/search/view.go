@@ -35,7 +35,10 @@ func (m bayes) look(s *state) (view, bool) {
 	v.surrogate = m.surrogate(m.kernels(ended, v.logarithmic))
 	v.surrogate.condition(points, values)
 	for _, t := range s.open {
-		v.surrogate.believe(m.encode.encode(t.Configuration, m.place(t.Rung)))
+		if m.lacks[Belief] {
+			break
+		}
+		v.surrogate.believe(m.at(t, m.place(t.Rung)))
 	}
 	m.aim(&v, s, ended)
 	return v, true
@@ -54,7 +57,7 @@ func (m bayes) place(rung int) float64 {
 func (m bayes) table(shown []Observation, logarithmic []bool) (points []coordinates, values [][]float64) {
 	values = make([][]float64, len(logarithmic))
 	for _, o := range shown {
-		points = append(points, m.encode.encode(o.Configuration, m.place(o.Rung)))
+		points = append(points, m.at(o.Trial, m.place(o.Rung)))
 		for j, logs := range logarithmic {
 			y := o.Objectives[j]
 			if logs {
@@ -68,8 +71,9 @@ func (m bayes) table(shown []Observation, logarithmic []bool) (points []coordina
 
 // expected is the belief about the objectives of x, on their own scale: where
 // values are logarithms, their median and the deviation to first order.
-func (v view) expected(x coordinates) []guess {
-	out := v.surrogate.predict(x)
+func (v view) expected(x coordinates) []guess { return v.scaled(v.surrogate.predict(x)) }
+
+func (v view) scaled(out []guess) []guess {
 	for j, g := range out {
 		if v.logarithmic[j] {
 			median := math.Exp(g.mean)
@@ -99,12 +103,12 @@ func (m bayes) aim(v *view, s *state, ended []Observation) {
 		if o.Rung == m.top() {
 			tops = append(tops, pair(o.Objectives))
 		} else if i <= s.ledger.First() {
-			spread = append(spread, pair(means(v.expected(m.encode.encode(o.Configuration, 1)))))
+			spread = append(spread, pair(v.means(m.at(o.Trial, 1))))
 		}
 	}
 	for _, t := range s.open {
 		if t.Rung == m.top() {
-			tops = append(tops, pair(means(v.expected(m.encode.encode(t.Configuration, 1)))))
+			tops = append(tops, pair(v.means(m.at(t, 1))))
 		}
 	}
 	if len(v.logarithmic) == 1 {
@@ -127,10 +131,11 @@ func pair(objectives []float64) [2]float64 {
 	return [2]float64{objectives[0], objectives[1]}
 }
 
-func means(g []guess) []float64 {
+// means are what is expected of x, on the objectives' own scale.
+func (v view) means(x coordinates) []float64 {
 	var out []float64
-	for _, x := range g {
-		out = append(out, x.mean)
+	for _, g := range v.scaled(v.surrogate.means(x)) {
+		out = append(out, g.mean)
 	}
 	return out
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"runspec/compiler/plan"
 	"runspec/compiler/space"
 	"runspec/runtime/pareto"
 )
@@ -179,13 +178,8 @@ func (m priorBand) points(trials []Observation) [][]float64 {
 	return out
 }
 
-// objectives are how many of the objectives count: 1 - Dice, and the cost.
-func (m priorBand) objectives() int {
-	if m.study.Optimizer.Kind == plan.PriorBand {
-		return 1
-	}
-	return 2
-}
+// objectives are how many of the objectives count.
+func (m priorBand) objectives() int { return m.study.Optimizer.Kind.Objectives() }
 
 // lost says whether a trial has no objectives to compare by.
 func (m priorBand) lost(o Observation) bool {

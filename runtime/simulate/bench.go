@@ -28,6 +28,7 @@ type Bench struct {
 	First     uint64 // the first study's seed
 	Workers   int    // of the virtual clock; 0: 1
 	Sigma     float64
+	Without   []search.Part // of Pareto-Bayes: an ablation
 }
 
 // Outcome is what a method came to on a problem.
@@ -40,6 +41,7 @@ type Outcome struct {
 	First      uint64             `json:"first"` // seed
 	Workers    int                `json:"workers"`
 	Sigma      float64            `json:"sigma"`
+	Without    []search.Part      `json:"without,omitempty"`
 	Idle       float64            `json:"idle"`       // share of the workers' time, the mean over seeds
 	Trials     float64            `json:"trials"`     // the mean over seeds
 	AskSeconds float64            `json:"askSeconds"` // of one trial's proposal, the mean
@@ -129,7 +131,7 @@ func (b Bench) study(seed uint64) plan.Study {
 
 func (b Bench) play(seed uint64) (Play, error) {
 	study := b.study(seed)
-	m, err := search.New(study)
+	m, err := search.Without(study, b.Without...)
 	if err != nil {
 		return Play{}, err
 	}
@@ -139,7 +141,7 @@ func (b Bench) play(seed uint64) (Play, error) {
 func (b Bench) outcome(curves [][]float64, plays []Play, took []time.Duration) Outcome {
 	o := Outcome{
 		Version: BenchVersion, Simulated: true, Problem: b.Problem.Name, Optimizer: b.Optimizer.Kind,
-		Seeds: b.Seeds, First: b.First, Workers: b.Workers, Sigma: b.Sigma,
+		Seeds: b.Seeds, First: b.First, Workers: b.Workers, Sigma: b.Sigma, Without: b.Without,
 	}
 	n := float64(b.Seeds)
 	var seconds, trials float64
@@ -150,15 +152,24 @@ func (b Bench) outcome(curves [][]float64, plays []Play, took []time.Duration) O
 	}
 	o.Trials, o.AskSeconds = trials/n, seconds/max(trials, 1)
 	for k, epochs := range b.Budgets {
-		r := Reached{Epochs: epochs}
+		var values []float64
 		for _, c := range curves {
-			r.Mean += c[k] / n
+			values = append(values, c[k])
 		}
-		for _, c := range curves {
-			r.StandardError += square(c[k] - r.Mean)
-		}
-		r.StandardError = math.Sqrt(r.StandardError / max(1, n-1) / n)
-		o.Budgets = append(o.Budgets, r)
+		mean, fault := meanError(values)
+		o.Budgets = append(o.Budgets, Reached{Epochs: epochs, Mean: mean, StandardError: fault})
 	}
 	return o
+}
+
+// meanError is the mean of values with its standard error.
+func meanError(values []float64) (mean, fault float64) {
+	n := float64(len(values))
+	for _, v := range values {
+		mean += v / n
+	}
+	for _, v := range values {
+		fault += square(v - mean)
+	}
+	return mean, math.Sqrt(fault / max(1, n-1) / n)
 }

@@ -15,6 +15,8 @@ type Formula struct {
 	Constants Constants              `json:"constants"`
 	Ranges    map[string]scale       `json:"ranges_for_u"` // of the parameters that enter by their place in a logarithmic range
 	Defaults  map[string]space.Value `json:"nas_defaults"` // of the network's parameters, where a space has none
+
+	Architecture Architecture `json:"architecture"` // of a space with derivations
 }
 
 // Constants are a formula's numbers. Penalties and times are by choice.
@@ -116,6 +118,7 @@ func ReadFormula(path string) (Formula, error) {
 // wrong with them.
 type reader struct {
 	c, defaults space.Configuration
+	network     network
 	err         error
 }
 
@@ -134,18 +137,32 @@ func (r *reader) number(name string) float64 {
 	return v
 }
 
+// among is what a table has for a choice, or the mean for the choices of the
+// derivation.
 func (r *reader) among(name string, table map[string]float64) float64 {
-	text, _ := r.value(name).Text()
-	v, ok := table[text]
-	if !ok && r.err == nil {
-		r.err = fmt.Errorf("the formula knows no %s %v", name, r.value(name))
+	choices := r.network.choices[name]
+	if len(choices) == 0 {
+		choices = []space.Value{r.value(name)}
 	}
-	return v
+	total := 0.0
+	for _, choice := range choices {
+		text, _ := choice.Text()
+		v, ok := table[text]
+		if !ok && r.err == nil {
+			r.err = fmt.Errorf("the formula knows no %s %v", name, choice)
+		}
+		total += v
+	}
+	return total / float64(len(choices))
 }
 
 // Evaluate gives loss and hours after some epochs.
 func (f Formula) Evaluate(c space.Configuration, epochs float64) ([]float64, error) {
-	r := &reader{c: c, defaults: f.Defaults}
+	n, err := f.network(c)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{c: c, defaults: f.Defaults, network: n}
 	k := f.Constants
 	aug, rate := r.number("aug_factor"), f.Ranges["initial_lr"].place(r.number("initial_lr"))
 	final := k.Floor + k.Span*(1-math.Exp(-max(f.penalty(r, rate, aug), 0)))
@@ -168,7 +185,7 @@ func (f Formula) penalty(r *reader, rate, aug float64) float64 {
 	q += k.WOSF*square(r.number("oversample_foreground_percent")-k.OSFOpt) + k.WAug*square((aug-k.AugOpt)/3)
 	q += k.Ripple * (1 - math.Cos(2*math.Pi*k.RippleK*dl))
 	base, wide := f.features(r)
-	capacity := math.Log2(base) + 0.5*math.Log2(wide) + 0.4*(r.number("model_scale")-1)
+	capacity := math.Log2(base) + 0.5*math.Log2(wide) + 0.4*(r.number("model_scale")-1) + f.capacity(r.network)
 	q += k.WCap * square(capacity-k.CapOpt)
 	q += r.among("encoder_type", k.EncPen) + r.among("activation", k.ActPen) + r.among("normalization", k.NormPen)
 	return q + k.WDrop*square(r.number("dropout_rate")-k.DropOpt)
@@ -183,7 +200,7 @@ func (f Formula) features(r *reader) (base, wide float64) {
 func (f Formula) seconds(r *reader, aug float64) float64 {
 	k := f.Constants
 	base, wide := f.features(r)
-	size := math.Pow(base, 1.3) * math.Pow(wide, 0.4) * (1 + 0.30*(r.number("model_scale")-1))
+	size := math.Pow(base, 1.3) * math.Pow(wide, 0.4) * (1 + 0.30*(r.number("model_scale")-1)) * f.work(r.network)
 	return k.Sec0 * r.among("optimizer", k.OptTime) * r.among("loss_function", k.LossTime) * r.among("encoder_type", k.EncTime) *
 		r.among("activation", k.ActTime) * r.among("normalization", k.NormTime) *
 		(1 + k.AugTime*aug/3) * (1 + k.OSFTime*r.number("oversample_foreground_percent")) * (0.4 + 0.6*size)

@@ -13,8 +13,10 @@ import (
 	"slices"
 	"strings"
 
+	"runspec/compiler/grammar"
 	"runspec/compiler/plan"
 	"runspec/compiler/space"
+	"runspec/grammars"
 )
 
 //go:embed data
@@ -37,13 +39,14 @@ type Box interface {
 
 // The problems that are at hand.
 const (
-	FormulaHPO    = "formula-hpo"     // the paper's eight hyperparameters
-	FormulaHPONAS = "formula-hpo-nas" // and seven of the network
-	NB201         = "nb201"           // NAS-Bench-201 on CIFAR-10
+	FormulaHPO     = "formula-hpo"      // the paper's eight hyperparameters
+	FormulaHPONAS  = "formula-hpo-nas"  // and seven of the network
+	FormulaHPOHNAS = "formula-hpo-hnas" // or a derivation of the grammar of U-Nets, of six stages, in their place
+	NB201          = "nb201"            // NAS-Bench-201 on CIFAR-10
 )
 
 // Names lists the problems.
-func Names() []string { return []string{FormulaHPO, FormulaHPONAS, NB201} }
+func Names() []string { return []string{FormulaHPO, FormulaHPONAS, FormulaHPOHNAS, NB201} }
 
 // Open makes the named problem. A formula takes the place of the one that is
 // built in; nil leaves it.
@@ -61,16 +64,39 @@ func Open(name string, formula *Formula) (Problem, error) {
 		}
 		formula = &f
 	}
-	spaces := map[string]space.Space{}
-	if err := decode("spaces.json", &spaces); err != nil {
+	s, err := spaceOf(name)
+	if err != nil {
 		return Problem{}, err
 	}
 	b := formula.Constants.Bounds
 	return Problem{
-		Name: name, Space: spaces[name], Fidelity: plan.Fidelity{Unit: "epochs", Min: 10, Max: 1000, Eta: 3, Horizon: 1000},
+		Name: name, Space: s, Fidelity: plan.Fidelity{Unit: "epochs", Min: 10, Max: 1000, Eta: 3, Horizon: 1000},
 		Metric: Metric{Low: []float64{b.Loss[0], b.Runtime[0]}, High: []float64{b.Loss[1], b.Runtime[1]}, Reference: formula.Constants.Ref},
 		Box:    *formula,
 	}, nil
+}
+
+// hierarchical is how many stages the trees of FormulaHPOHNAS have at most: those
+// of eight of Auto-nnU-Net's ten data sets.
+const hierarchical = 6
+
+// spaceOf is the space of a formula's problem.
+func spaceOf(name string) (space.Space, error) {
+	spaces := map[string]space.Space{}
+	if err := decode("spaces.json", &spaces); err != nil {
+		return space.Space{}, err
+	}
+	s := spaces[name]
+	if name != FormulaHPOHNAS {
+		return s, nil
+	}
+	s.Parameters = append(s.Parameters, spaces[FormulaHPO].Parameters...)
+	for i, p := range s.Parameters {
+		if p.Kind == space.Grammar {
+			s.Parameters[i].Template = &grammar.Template{File: "grammars/unet.hcl", HCL: string(grammars.UNet)}
+		}
+	}
+	return s.Bind(hierarchical)
 }
 
 func decode(name string, into any) error {

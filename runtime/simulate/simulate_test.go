@@ -124,3 +124,74 @@ func TestClock(t *testing.T) {
 		t.Errorf("curve %v", curve)
 	}
 }
+
+// TestTrace measures the authors' recorded runs of seed 0 as they were measured,
+// and evaluates their trials as they were: what differs between their outcomes
+// and ours is then the draw of the seeds.
+func TestTrace(t *testing.T) {
+	for name, want := range map[string]float64{FormulaHPO: 0.932902, FormulaHPONAS: 0.994529} {
+		p, err := Open(name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := "trace_hpo.json"
+		if name == FormulaHPONAS {
+			file = "trace_hpo_nas.json"
+		}
+		var trace struct {
+			Params []string
+			Rows   []struct {
+				ID, Rung      int
+				Loss, Runtime float64
+				Cfg           []space.Value
+			}
+		}
+		if err := readJSON(golden.Shared(t, "reference/search/3_priorband/"+file), &trace); err != nil {
+			t.Fatal(err)
+		}
+		study := plan.Study{Rungs: plan.Ladder(plan.Hyperband, p.Fidelity, 0)}
+		var trials []Ended
+		drawn := map[int]space.Configuration{}
+		for i, row := range trace.Rows {
+			c := drawn[row.ID] // recorded where it is drawn
+			if c == nil {
+				c = space.Configuration{}
+				drawn[row.ID] = c
+			}
+			for k, v := range row.Cfg {
+				c[strings.TrimPrefix(trace.Params[k], "hp_config.")] = v
+			}
+			epochs := 1000 / math.Pow(3, float64(4-row.Rung)) // not rounded
+			y, err := p.Box.Evaluate(c, epochs)
+			if err != nil || math.Abs(y[0]-row.Loss) > 1e-12 || math.Abs(y[1]-row.Runtime) > 1e-12 {
+				t.Fatalf("%s, row %d: %v %v, recorded %v and %v", file, i, y, err, row.Loss, row.Runtime)
+			}
+			o := search.Observation{Trial: search.Trial{Rung: row.Rung, Epochs: study.Rungs[row.Rung].Epochs}, Objectives: y}
+			trials = append(trials, Ended{Observation: o})
+		}
+		if got := p.Curve(study, trials, []int{22000}, plan.CountFull)[0]; math.Abs(got-want) > 1e-6 {
+			t.Errorf("%s: hypervolume %.6f, recorded %.6f", file, got, want)
+		}
+	}
+}
+
+// TestRecorded reads the standard errors of other tools' outcomes.
+func TestRecorded(t *testing.T) {
+	p, err := Open(FormulaHPONAS, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := golden.Shared(t, "reference/search/7_benchmark")
+	recorded, err := ReadRecorded(dir, p, []int{6000, 6001, 22000})
+	if err != nil || recorded[0].Tool != "authors" {
+		t.Fatal(recorded, err)
+	}
+	r := recorded[0]
+	// (0.96225 - 0.90584)/2.563/5, and the deviation of the 25 last ones.
+	if r.Seeds != 25 || math.Abs(r.Errors[0]-0.0044) > 5e-5 || !math.IsNaN(r.Errors[1]) || math.Abs(r.Errors[2]-0.0059) > 5e-5 {
+		t.Errorf("%+v", r)
+	}
+	if z := r.Z(2, Reached{Mean: r.Means[2] - 0.005, StandardError: r.Errors[2]}); math.Abs(z+0.005/r.Errors[2]/math.Sqrt2) > 1e-9 {
+		t.Errorf("z is %v", z)
+	}
+}

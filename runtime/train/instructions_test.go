@@ -1,6 +1,7 @@
 package train_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -41,5 +42,40 @@ func TestThreadsAndVectorSets(t *testing.T) {
 				t.Errorf("AVX-512 gives another result than AVX2: %.500s", d)
 			}
 		})
+	}
+}
+
+// TestPredictAfterChange: a prediction follows the weights, whether a step or Restore
+// changed them after an earlier prediction.
+func TestPredictAfterChange(t *testing.T) {
+	p := task04Program(t, 8)
+	b := labelled(p)
+	image := engine.Tensor{Shape: append([]int{1}, b.Image.Shape[1:]...), Data: b.Image.Data[:len(b.Image.Data)/p.Batch]}
+	predict := func(e engine.Executor) []float32 {
+		out, err := e.Predict(image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(out.Data)
+	}
+	e := started(t, p, threads(2))
+	first := predict(e)
+	before := e.State()
+	if _, err := e.Step(b, 1e-3); err != nil {
+		t.Fatal(err)
+	}
+	fresh := started(t, p, threads(1))
+	if err := fresh.Restore(e.State()); err != nil {
+		t.Fatal(err)
+	}
+	second := predict(e)
+	if !slices.Equal(second, predict(fresh)) || slices.Equal(second, first) {
+		t.Error("a prediction after a step is not by its weights")
+	}
+	if err := e.Restore(before); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(predict(e), first) {
+		t.Error("a prediction after Restore is not by its weights")
 	}
 }

@@ -13,8 +13,9 @@ import (
 
 // Trained is a training that has ended: what it was of, and its weights.
 type Trained struct {
-	Job   Job
-	State engine.State
+	Job    Job
+	State  engine.State
+	Mirror []int // axes (0 z, 1 y, 2 x) over which it predicts
 }
 
 // jobFile is the name of a job's file in its directory.
@@ -51,17 +52,18 @@ func ReadTrained(dir, checkpoint string) (Trained, error) {
 	if errors.Is(err, os.ErrNotExist) && checkpoint == "best" {
 		return Trained{}, fmt.Errorf("%s has no best checkpoint; choose the final one", dir)
 	}
-	return Trained{job, c.State}, err
+	return Trained{job, c.State, job.mirror()}, err
 }
 
-// NewModel makes a model of one configuration's trainings on several folds.
+// NewModel makes a model of one configuration's trainings on several folds. The first
+// one's mirroring is that of all, as nnU-Net has it.
 // Close frees its networks.
 func NewModel(folds []Trained, at Place) (m predict.Model, close func(), err error) {
 	if len(folds) == 0 {
 		return m, nil, errors.New("a model of no training")
 	}
 	job := folds[0].Job
-	m = predict.Model{Dataset: job.Description, Settings: job.Settings, Configuration: job.Configuration, Mirror: job.mirror()}
+	m = predict.Model{Dataset: job.Description, Settings: job.Settings, Configuration: job.Configuration, Mirror: folds[0].Mirror}
 	var executors []engine.Executor
 	close = func() {
 		for _, e := range executors {

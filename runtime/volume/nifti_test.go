@@ -252,6 +252,14 @@ func TestReadImagesJoins(t *testing.T) {
 	if err != nil || im.Channels != 2 || !slices.Equal(im.Data, float32s(append(a.values, b.values...))) {
 		t.Fatalf("%v, %v", im, err)
 	}
+	if im.Odd != nil {
+		t.Errorf("nothing is odd: %q", im.Odd)
+	}
+	b.sform, b.srow = 1, [3][4]float64{{1.5, 0, 0, 2}, {0, 2, 0, 0}, {0, 0, 3, 0}}
+	if im, err = ReadImages([]string{pa, put(t, "origin.nii", b.bytes())}); err != nil || len(im.Odd) != 1 || !strings.Contains(im.Odd[0], "origins") {
+		t.Errorf("other origin: %v, %q", err, im.Odd)
+	}
+	b = plain()
 	b.pixdim[1] = 1.6
 	if _, err = ReadImages([]string{pa, put(t, "spacing.nii", b.bytes())}); err == nil || !strings.Contains(err.Error(), "spacings") {
 		t.Errorf("other spacing: %v", err)

@@ -43,6 +43,9 @@ func ReadImages(paths []string) (*Image, error) {
 		if err := Agree(joined.Grid, one.Grid); err != nil {
 			return nil, fmt.Errorf("%s and %s are channels of one case, but %w; resample them to one grid", paths[0], path, err)
 		}
+		if err := Aligned(joined.Grid, one.Grid); err != nil {
+			joined.Odd = append(joined.Odd, fmt.Sprintf("%s and %s are channels of one case, but %v", paths[0], path, err))
+		}
 		joined.Channels += one.Channels
 		joined.Data = append(joined.Data, one.Data...)
 	}
@@ -59,6 +62,24 @@ func Agree(a, b Grid) error {
 	for i := range a.Spacing {
 		if math.Abs(a.Spacing[i]-b.Spacing[i]) > 1e-4*a.Spacing[i] {
 			return fmt.Errorf("have spacings of %v and %v mm (z, y, x)", a.Spacing, b.Spacing)
+		}
+	}
+	return nil
+}
+
+// Aligned says how two files that agree lie elsewhere or otherwise in space, or
+// nil. nnU-Net goes by voxels alone and warns (numpy.allclose; 1e-4 here, since
+// headers hold float32).
+func Aligned(a, b Grid) error {
+	for i := range 3 {
+		if x, y := a.Affine[i][3], b.Affine[i][3]; math.Abs(x-y) > 1e-4*max(1, math.Abs(x)) {
+			return fmt.Errorf("have origins of %v and %v mm along %s", x, y, [3]string{"right", "anterior", "superior"}[i])
+		}
+		for axis := range 3 {
+			if x, y := a.Affine[i][axis], b.Affine[i][axis]; math.Abs(x-y) > 1e-4*a.Spacing[2-axis] {
+				return fmt.Errorf("have other directions: %v and %v mm along %s from one voxel to the next along %s",
+					x, y, [3]string{"right", "anterior", "superior"}[i], [3]string{"x", "y", "z"}[axis])
+			}
 		}
 	}
 	return nil

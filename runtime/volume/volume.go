@@ -19,6 +19,7 @@ type Image struct {
 	Grid
 	Channels int
 	Data     []float32 // (C, Z, Y, X)
+	Odd      []string  // what its files differ in without being wrong, for people
 }
 
 // Labels has one integer per voxel.

@@ -52,6 +52,7 @@ func New(p *engine.Program, o Options) (engine.Executor, error) {
 	if e.predict, err = e.compile(q, []int{q.Logits[0]}, false); err != nil {
 		return nil, fmt.Errorf("cpu: compile the prediction: %w", err)
 	}
+	e.predict.kept = make([]kernel.Packed, len(q.Nodes))
 	return e, nil
 }
 
@@ -73,6 +74,7 @@ func (e *Executor) Step(b engine.Batch, rate float64) (float64, error) {
 		return loss, engine.ErrNotFinite
 	}
 	e.update(math.Sqrt(square), rate)
+	e.predict.forget()
 	e.follow()
 	return loss, nil
 }
@@ -217,7 +219,10 @@ func (e *Executor) run(p *pass, f feed) (err error) {
 func (e *Executor) State() engine.State { return e.weights.State() }
 
 // Restore implements engine.Executor.
-func (e *Executor) Restore(s engine.State) error { return e.weights.Restore(s) }
+func (e *Executor) Restore(s engine.State) error {
+	e.predict.forget()
+	return e.weights.Restore(s)
+}
 
 // Close implements engine.Executor: the memory goes with the executor.
 func (e *Executor) Close() error {

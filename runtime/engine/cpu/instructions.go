@@ -19,7 +19,7 @@ func (p *pass) convolution(i int, n engine.Node) (kernelCall, error) {
 			if len(in) == 3 {
 				bias = v[in[2]]
 			}
-			c.Forward(k, v[in[0]], v[in[1]], bias, v[i])
+			c.ForwardPacked(k, v[in[0]], v[in[1]], p.packed(i), bias, v[i])
 		}, err
 	case engine.ConvolutionInput:
 		c, err := conv(n.Shape, p.shape(in[1]), op.Stride, op.Pad)
@@ -31,7 +31,7 @@ func (p *pass) convolution(i int, n engine.Node) (kernelCall, error) {
 		return func(k *kernel.Pool) { kernel.BiasGrad(k, v[in[0]], v[i]) }, nil
 	case engine.Transposed:
 		c, err := transposed(p.shape(in[0]), p.shape(in[1]))
-		return func(k *kernel.Pool) { c.Forward(k, v[in[0]], v[in[1]], v[in[2]], v[i]) }, err
+		return func(k *kernel.Pool) { c.ForwardPacked(k, v[in[0]], v[in[1]], p.packed(i), v[in[2]], v[i]) }, err
 	case engine.TransposedInput:
 		c, err := transposed(n.Shape, p.shape(in[1]))
 		return func(k *kernel.Pool) { c.InputGrad(k, v[in[0]], v[in[1]], v[i]) }, err

@@ -18,7 +18,8 @@ type pass struct {
 	scalars  []float64   // per node with an empty shape
 	steps    []func() error
 	feed     feed
-	bound    *float32 // the slab that values point into
+	bound    *float32        // the slab that values point into
+	kept     []kernel.Packed // weights per node, where they stay from run to run
 }
 
 // feed is what comes from outside with one call.
@@ -103,6 +104,21 @@ func (p *pass) run(f feed) error {
 	}
 	p.feed = feed{}
 	return nil
+}
+
+// packed is where a convolution's packed weights are kept; nil: nowhere.
+func (p *pass) packed(node int) *kernel.Packed {
+	if p.kept == nil {
+		return nil
+	}
+	return &p.kept[node]
+}
+
+// forget tells that weights have changed.
+func (p *pass) forget() {
+	for i := range p.kept {
+		p.kept[i].Forget()
+	}
 }
 
 func (p *pass) tensor(node int) engine.Tensor {

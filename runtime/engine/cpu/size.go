@@ -7,6 +7,7 @@ type Memory struct {
 	Step      int // the slab of a training step
 	Evaluate  int // the slab of an evaluation; the largest that was used is held
 	Predict   int // the slab of a prediction
+	Packed    int // weights as predictions read them, from the first one on
 	Scratch   int // of the kernels so far
 }
 
@@ -30,6 +31,9 @@ func (e *Executor) Memory() Memory {
 	}
 	if e.step != nil {
 		m.Step, m.Evaluate, m.Predict = 4*e.step.size, 4*e.evaluate.size, 4*e.predict.size
+		for i := range e.predict.kept {
+			m.Packed += e.predict.kept[i].Bytes()
+		}
 	}
 	return m
 }

@@ -2,6 +2,7 @@ package xla
 
 import (
 	"fmt"
+	"slices"
 
 	"runspec/runtime/engine"
 )
@@ -19,34 +20,67 @@ type window struct {
 
 var ones = [3]int{1, 1, 1}
 
-func (w window) String() string {
+// text writes the axes from the given one on.
+func (w window) text(from int) string {
 	pads := ""
-	for a := range 3 {
-		if a > 0 {
+	for a := from; a < 3; a++ {
+		if a > from {
 			pads += ", "
 		}
 		pads += fmt.Sprintf("[%d, %d]", w.left[a], w.right[a])
 	}
 	return fmt.Sprintf("{stride = %s, pad = [%s], lhs_dilate = %s, rhs_dilate = %s}",
-		list(w.stride[:]), pads, list(w.dilateLeft[:]), list(w.dilateRight[:]))
+		list(w.stride[from:]), pads, list(w.dilateLeft[from:]), list(w.dilateRight[from:]))
 }
 
-func (e *emitter) convolve(a, b value, numbers string, w window, shape []int) value {
-	return e.emit(a.kind, shape, "stablehlo.convolution(%s, %s) dim_numbers = %s, window = %s "+
+// numbers names the axes of a convolution's operands and result, %s its spatial ones.
+type numbers string
+
+const (
+	forwardNumbers        numbers = "[b, %s, f]x[o, %s, i]->[b, %s, f]"
+	inputGradientNumbers  numbers = "[b, %s, f]x[i, %s, o]->[b, %s, f]"
+	weightGradientNumbers numbers = "[f, %s, b]x[i, %s, o]->[f, %s, b]"
+)
+
+// convolve emits a convolution. Where the first spatial axis is 1 long all over,
+// as in 2-D networks, it is one of the other two axes: of a 3-D one XLA would not
+// recognise the gradient by the weights.
+func (e *emitter) convolve(a, b value, n numbers, w window, shape []int) value {
+	flat := a.shape[1] == 1 && b.shape[1] == 1 && shape[1] == 1
+	from, axes, out := 0, "0, 1, 2", shape
+	if flat {
+		from, axes = 1, "0, 1"
+		a, b, out = e.flat(a), e.flat(b), without(shape, 1)
+	}
+	if n == inputGradientNumbers { // XLA looks for the reverse right before the convolution
+		spatial := []int{1, 2, 3}[:3-from]
+		b = e.emit(b.kind, b.shape, "stablehlo.reverse %s, dims = %s : %s", b.name, list(spatial), b.typ())
+	}
+	y := e.emit(a.kind, out, "stablehlo.convolution(%s, %s) dim_numbers = %s, window = %s "+
 		"{batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (%s, %s) -> %s",
-		a.name, b.name, numbers, w, a.typ(), b.typ(), tensor(a.kind, shape))
+		a.name, b.name, fmt.Sprintf(string(n), axes, axes, axes), w.text(from), a.typ(), b.typ(), tensor(a.kind, out))
+	if flat {
+		return e.reshape(y, shape...)
+	}
+	return y
+}
+
+// flat is a value without its first spatial axis, which is 1 long.
+func (e *emitter) flat(a value) value { return e.reshape(a, without(a.shape, 1)...) }
+
+// without is a shape without one axis.
+func without(shape []int, axis int) []int {
+	return append(append([]int{}, shape[:axis]...), shape[axis+1:]...)
 }
 
 // forward is the convolution of x (N, D, H, W, I) with w (O, D, H, W, I).
 func (e *emitter) forward(x, w value, stride, pad [3]int, shape []int) value {
-	return e.convolve(x, w, "[b, 0, 1, 2, f]x[o, 0, 1, 2, i]->[b, 0, 1, 2, f]",
-		window{stride, pad, pad, ones, ones}, shape)
+	return e.convolve(x, w, forwardNumbers, window{stride, pad, pad, ones, ones}, shape)
 }
 
 // inputGradient is forward's by x, from dy and w: a convolution of the dilated
 // dy with the reversed kernel. Size is x's.
 func (e *emitter) inputGradient(dy, w value, stride, pad, size [3]int) value {
-	reversed := e.emit(w.kind, w.shape, "stablehlo.reverse %s, dims = [1, 2, 3] : %s", w.name, w.typ())
 	var left, right [3]int
 	for a := range 3 {
 		k := w.shape[a+1]
@@ -55,20 +89,40 @@ func (e *emitter) inputGradient(dy, w value, stride, pad, size [3]int) value {
 		right[a] = size[a] - spread - left[a] + k - 1
 	}
 	shape := []int{dy.shape[0], size[0], size[1], size[2], w.shape[4]}
-	return e.convolve(dy, reversed, "[b, 0, 1, 2, f]x[i, 0, 1, 2, o]->[b, 0, 1, 2, f]",
-		window{ones, left, right, stride, ones}, shape)
+	return e.convolve(dy, w, inputGradientNumbers, window{ones, left, right, stride, ones}, shape)
 }
 
 // weightGradient is forward's by w, from x and dy: (O, D, H, W, I).
 func (e *emitter) weightGradient(x, dy value, stride, pad, kernel [3]int) value {
+	dy = e.extended(dy, kernel)
 	var right [3]int
 	for a := range 3 {
 		spread := (dy.shape[a+1]-1)*stride[a] + 1
 		right[a] = kernel[a] - 1 - x.shape[a+1] - pad[a] + spread
 	}
 	shape := []int{dy.shape[4], kernel[0], kernel[1], kernel[2], x.shape[4]}
-	return e.convolve(x, dy, "[f, 0, 1, 2, b]x[i, 0, 1, 2, o]->[f, 0, 1, 2, b]",
-		window{ones, pad, right, ones, stride}, shape)
+	return e.convolve(x, dy, weightGradientNumbers, window{ones, pad, right, ones, stride}, shape)
+}
+
+// extended puts zeros behind dy along axes that are no longer than the kernel:
+// there XLA would take a gradient by the weights for a forward convolution with
+// dy as its kernel. They change no sum. Only the lowest levels of small patches
+// have such axes.
+func (e *emitter) extended(dy value, kernel [3]int) value {
+	high, shape := make([]int, 5), append([]int{}, dy.shape...)
+	for a := range 3 {
+		if k := kernel[a]; k > 1 && dy.shape[a+1] <= k {
+			shape[a+1] = k + 1
+			high[a+1] = shape[a+1] - dy.shape[a+1]
+		}
+	}
+	if slices.Equal(shape, dy.shape) {
+		return dy
+	}
+	zero := e.constant(0, dy.kind, nil)
+	none := list(make([]int, 5))
+	return e.emit(dy.kind, shape, "stablehlo.pad %s, %s, low = %s, high = %s, interior = %s : (%s, %s) -> %s",
+		dy.name, zero.name, none, list(high), none, dy.typ(), zero.typ(), tensor(dy.kind, shape))
 }
 
 // biased adds a bias (C) to every voxel.

@@ -192,8 +192,7 @@ func (e *emitter) slice(a value, axis, from, to int) value {
 // at is one element of an axis, without that axis.
 func (e *emitter) at(a value, axis, i int) value {
 	s := e.slice(a, axis, i, i+1)
-	shape := append(append([]int{}, a.shape[:axis]...), a.shape[axis+1:]...)
-	return e.reshape(s, shape...)
+	return e.reshape(s, without(a.shape, axis)...)
 }
 
 // join puts values behind each other along an axis.

@@ -72,12 +72,17 @@ func TestMalice(t *testing.T) {
 		"self":         {"]q\x00h\x00a.", "contain themselves"},
 		"outside":      {"K\x01Q.", "outside"},
 		"huge":         {"\x8a\x09\x01\x01\x01\x01\x01\x01\x01\x01\x01.", "too large"},
+		"no integer":   {"I\x1b[2J" + strings.Repeat("1", 1000) + "\n.", "is no number"},
+		"no float":     {"Fx\n.", "is no number"},
+		"long name":    {"c" + strings.Repeat("\x1b", 1000) + "\nx\n.", "not allowed"},
 		"newer":        {"\x80\x09N.", "newer"},
 	} {
 		_, err := r.Read([]byte(c.text))
 		var e *Error
 		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want an error with %q", name, err, c.want)
+		} else if len(err.Error()) > 400 || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%s: its error repeats what the file says: %q", name, err)
 		}
 	}
 	// Ten lists of the one before, fifty times over: shared, not large.
@@ -98,6 +103,8 @@ func FuzzRead(f *testing.F) {
 	f.Add(text)
 	f.Add([]byte("\x80\x02]q\x00(h\x00h\x00e."))
 	f.Add([]byte("cgood\none\n)R}b."))
+	f.Add([]byte("cgood\none\nNq\x00h\x00\x86q\x00h\x00\x86q\x00h\x00\x86R."))
+	f.Add([]byte("(I1\nI2\nL3L\nF4\nI01\nl."))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r := Reader{Globals: map[Global]Builder{{"good", "one"}: func(Tuple) (any, error) { return &Dict{}, nil }}}
 		r.Read(text) // any error, no panic

@@ -1,6 +1,7 @@
 package pickle
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -108,7 +109,7 @@ func (m *machine) sized(n int) ([]byte, error) {
 }
 
 func (m *machine) line() (string, error) {
-	end := strings.IndexByte(string(m.data[m.at:]), '\n')
+	end := bytes.IndexByte(m.data[m.at:], '\n')
 	if end < 0 {
 		return "", errShort
 	}
@@ -258,7 +259,7 @@ func (m *machine) written(code byte) error {
 	if code == 'F' {
 		v, err := strconv.ParseFloat(text, 64)
 		m.push(v)
-		return err
+		return noNumber(text, err)
 	}
 	if code == 'I' && (text == "00" || text == "01") {
 		m.push(text == "01")
@@ -266,7 +267,14 @@ func (m *machine) written(code byte) error {
 	}
 	v, err := strconv.ParseInt(strings.TrimSuffix(text, "L"), 10, 64)
 	m.push(v)
-	return err
+	return noNumber(text, err)
+}
+
+func noNumber(text string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%.40q is no number, or too large", text)
 }
 
 func (m *machine) text(code byte) (bool, error) {
@@ -362,7 +370,7 @@ func (m *machine) extend(code byte) error {
 			return to.pairs(items)
 		}
 	}
-	return fmt.Errorf("items are added to a %T", to)
+	return fmt.Errorf("items are added to %s", Kind(to))
 }
 
 func (d *Dict) pairs(items []any) error {
@@ -454,7 +462,7 @@ func (m *machine) object(code byte) (bool, error) {
 		if s, ok := v.(Stateful); ok {
 			return true, s.SetState(state)
 		}
-		return true, fmt.Errorf("a %T takes no state", v)
+		return true, fmt.Errorf("%s takes no state", Kind(v))
 	case 'Q':
 		id, err := m.pop()
 		if err != nil {
@@ -492,7 +500,7 @@ func (m *machine) call() error {
 	g, okG := f.(Global)
 	list, okL := args.(Tuple)
 	if !okG || !okL {
-		return fmt.Errorf("a %T is called with a %T", f, args)
+		return fmt.Errorf("%s is called with %s", Kind(f), Kind(args))
 	}
 	build := m.Globals[g]
 	if build == nil {

@@ -40,7 +40,36 @@ func (d *Dict) Get(key string) (any, bool) {
 // Global is a name that a pickle refers to: a function or class of a module.
 type Global struct{ Module, Name string }
 
-func (g Global) String() string { return g.Module + "." + g.Name }
+// String is for people: cut short, and without what a terminal would obey.
+func (g Global) String() string { return fmt.Sprintf("%.60q", g.Module+"."+g.Name) }
+
+// Kind names the kind of a value, by Python's word. Errors say this much of what a
+// file holds: the value itself may be endless.
+func Kind(v any) string {
+	switch v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		return "a bool"
+	case int64:
+		return "an int"
+	case float64:
+		return "a float"
+	case string:
+		return "a str"
+	case []byte:
+		return "bytes"
+	case *List:
+		return "a list"
+	case Tuple:
+		return "a tuple"
+	case *Dict:
+		return "a dict"
+	case Global:
+		return "a function or class"
+	}
+	return "an object"
+}
 
 // Builder is what an allowed function or class does with its arguments.
 type Builder func(args Tuple) (any, error)

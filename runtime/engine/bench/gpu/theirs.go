@@ -40,6 +40,7 @@ func (b *bench) theirs(ctx context.Context, part string, s shape, args ...string
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
 	if err := cmd.Run(); err != nil {
+		os.Stderr.Write(out.Bytes()) // workers tell their errors there
 		return Figure{}, fmt.Errorf("%s %s: %w", b.python, part, err)
 	}
 	return figure(out.Bytes())

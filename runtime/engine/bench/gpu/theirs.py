@@ -62,6 +62,8 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+if DEVICE.type == "cpu":  # PyTorch's convolutions on the processor do not outlive a fork
+    os.environ["nnUNet_n_proc_DA"] = "0"
 plans = json.loads(Path(args.plans).read_text())
 dataset = json.loads(Path(args.dataset).read_text())
 if args.small:  # as shrink does
@@ -144,6 +146,7 @@ def prepare():
         (target / (case + ".pkl")).write_bytes(pickle.dumps({"class_locations": places, "shape_after_cropping_and_before_resampling": data.shape[1:], "spacing": [1, 1, 1]}))
     (root / "splits_final.json").write_text(json.dumps([fold]))
     (root / "dataset.json").write_text(json.dumps(dataset))
+    (root / "dataset_fingerprint.json").write_text("{}")  # copied, not read
     (root / "gt_segmentations").mkdir(exist_ok=True)
     return target, fold
 
@@ -222,4 +225,5 @@ def predict():
     figure(s=time.time() - start, cases=len(cases))
 
 
-{"step": step, "epoch": epoch, "predict": predict}[args.part]()
+if __name__ == "__main__":  # nnU-Net's own processes import this file again
+    {"step": step, "epoch": epoch, "predict": predict}[args.part]()

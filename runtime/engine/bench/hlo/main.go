@@ -3,8 +3,9 @@
 // kinds of convolutions, float32 tensors between kernels, bytes moved.
 //
 //	go run ./runtime/engine/bench/hlo -plugin xla_cuda_plugin.so [-cuda DIR] [NETWORK …]
+//	go run ./runtime/engine/bench/hlo -plugin xla_cuda_plugin.so FILE.mlir …
 //
-// The plug-in is that of the wheel jax-cuda13-pjrt; DIR has bin/ptxas of
+// A file is a StableHLO module of one's own, whose kernels are listed. The plug-in is that of the wheel jax-cuda13-pjrt; DIR has bin/ptxas of
 // nvidia-cuda-nvcc and nvvm/libdevice of nvidia-nvvm. A network that does not
 // hold what results/2026-11-25-hlo.md promises makes the exit code 1.
 package main
@@ -72,6 +73,7 @@ func (s settings) run(names []string) error {
 	if s.cuda == "" {
 		s.cuda = filepath.Join(filepath.Dir(s.plugin), "../../nvidia/cu13")
 	}
+	files, names := modules(names)
 	for _, name := range names {
 		if !slices.ContainsFunc(networks, func(n network) bool { return n.name == name }) {
 			return fmt.Errorf("there is no network %q: task04, braintumour or resenc", name)
@@ -83,8 +85,11 @@ func (s settings) run(names []string) error {
 	}
 	defer topology.Close()
 	var failed []error
+	for _, file := range files {
+		failed = append(failed, s.file(file, topology))
+	}
 	for _, n := range networks {
-		if len(names) > 0 && !slices.Contains(names, n.name) {
+		if len(names)+len(files) > 0 && !slices.Contains(names, n.name) {
 			continue
 		}
 		if err := s.try(n, topology); err != nil {
@@ -92,6 +97,18 @@ func (s settings) run(names []string) error {
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// modules separates files from names of networks.
+func modules(list []string) (files, names []string) {
+	for _, x := range list {
+		if filepath.Ext(x) == ".mlir" {
+			files = append(files, x)
+		} else {
+			names = append(names, x)
+		}
+	}
+	return files, names
 }
 
 func (s settings) topology() (*pjrt.Topology, error) {

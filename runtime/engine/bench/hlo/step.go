@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"runspec/runtime/engine"
@@ -29,7 +30,7 @@ func (s settings) try(n network, t *pjrt.Topology) error {
 		return err
 	}
 	start := time.Now()
-	m, err := s.compile(n, t, text)
+	m, err := s.compile(n.name, t, text)
 	if err != nil {
 		return err
 	}
@@ -39,7 +40,22 @@ func (s settings) try(n network, t *pjrt.Topology) error {
 	return f.verdict(n)
 }
 
-func (s settings) compile(n network, t *pjrt.Topology, text string) (*hlo.Module, error) {
+// file compiles a module of the user's own and lists its kernels.
+func (s settings) file(path string, t *pjrt.Topology) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	m, err := s.compile(strings.TrimSuffix(filepath.Base(path), ".mlir"), t, string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	fmt.Printf("\n%s: %d kernels, %.1f MB\n", path, len(m.Kernels()), float64(m.Bytes())/1e6)
+	list(m, len(m.Kernels()))
+	return nil
+}
+
+func (s settings) compile(name string, t *pjrt.Topology, text string) (*hlo.Module, error) {
 	flags := append(xla.GPUFlags(),
 		pjrt.Flag{Name: "xla_gpu_autotune_level", Value: "0"}, // there is no GPU to time on
 		pjrt.Flag{Name: "xla_gpu_cuda_data_dir", Value: s.cuda})
@@ -52,7 +68,7 @@ func (s settings) compile(n network, t *pjrt.Topology, text string) (*hlo.Module
 	if err != nil {
 		return nil, err
 	}
-	if err := s.store(n.name+".hlo.pb", code); err != nil {
+	if err := s.store(name+".hlo.pb", code); err != nil {
 		return nil, err
 	}
 	return hlo.Read(code, format)
@@ -74,16 +90,24 @@ type findings struct {
 	unknown      []hlo.Kernel   // convolutions of no kind of cuDNN's, or not channels last
 	relayouts    []hlo.Kernel
 	wide         []hlo.Kernel // float32 of activation size
+	filters      int          // gradients by weights that the program should have
 	masks        int64        // bytes of booleans of activation size
 }
 
 // examine reads a step's program.
 func examine(m *hlo.Module, p *engine.Program) findings {
 	sizes := activations(p)
-	f := findings{kernels: len(m.Kernels()), bytes: m.Bytes(), convolutions: map[string]int{}}
+	filters := 0
+	for _, n := range p.Train.Nodes {
+		switch n.Op.(type) {
+		case engine.ConvolutionWeight, engine.TransposedWeight:
+			filters++
+		}
+	}
+	f := findings{kernels: len(m.Kernels()), bytes: m.Bytes(), convolutions: map[string]int{}, filters: filters}
 	for _, c := range m.Convolutions() {
 		f.convolutions[c.Kind]++
-		if c.Kind == "" || c.Labels != "b012f_o012i->b012f" {
+		if c.Kind == "" || (c.Labels != "b012f_o012i->b012f" && c.Labels != "b01f_o01i->b01f") {
 			f.unknown = append(f.unknown, c.Kernel)
 		}
 	}
@@ -156,6 +180,9 @@ func (f findings) verdict(n network) error {
 		if len(list) > 0 {
 			errs = append(errs, fmt.Errorf("%d %s", len(list), what))
 		}
+	}
+	if n := f.convolutions["backward-filter"]; n != f.filters {
+		errs = append(errs, fmt.Errorf("%d gradients by weights reach cuDNN as such, of %d", n, f.filters))
 	}
 	if gb := float64(f.bytes) / 1e9; gb > n.budget {
 		errs = append(errs, fmt.Errorf("%.2f GB are moved, the budget is %.2f", gb, n.budget))

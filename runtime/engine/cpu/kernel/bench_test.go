@@ -130,6 +130,19 @@ func timed(f func()) float64 {
 	return cpuSeconds() - t
 }
 
+// peakFlops is what one core does at most with the instruction set in use, in
+// operations per CPU second; 0 where that is not known.
+func peakFlops() float64 {
+	best := 0.0
+	for range 3 {
+		var n int64
+		if s := timed(func() { n = Peak(20_000_000) }); n > 0 {
+			best = max(best, float64(n)/s)
+		}
+	}
+	return best
+}
+
 // BenchmarkLayer measures each pass of each layer.
 func BenchmarkLayer(b *testing.B) {
 	for _, features := range []int{32, 8} {

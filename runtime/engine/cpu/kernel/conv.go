@@ -40,7 +40,10 @@ func (c *Conv) Flops() int64 {
 }
 
 // Forward computes y = conv(x, w) + bias; bias may be nil.
-func (c *Conv) Forward(p *Pool, x, w, bias, y []float32) {
+func (c *Conv) Forward(p *Pool, x, w, bias, y []float32) { c.ForwardPacked(p, x, w, nil, bias, y) }
+
+// ForwardPacked is Forward with the weights packed in k, or to be packed there.
+func (c *Conv) ForwardPacked(p *Pool, x, w []float32, k *Packed, bias, y []float32) {
 	mustLen("input of a convolution", len(x), c.InputLen())
 	mustLen("weights of a convolution", len(w), c.WeightLen())
 	mustLen("output of a convolution", len(y), c.OutputLen())
@@ -49,10 +52,10 @@ func (c *Conv) Forward(p *Pool, x, w, bias, y []float32) {
 	}
 	if c.minimal() {
 		m := c.forward()
-		m.run(p, x, w, bias, y, c.tapOffset)
+		m.run(p, x, m.packed(p, k, w, c.tapOffset), bias, y)
 		return
 	}
-	c.product(p, x, w, bias, y)
+	c.product(p, x, w, k, bias, y)
 }
 
 // tapOffset is where the weights [Ci,Co] of a tap begin.
@@ -60,13 +63,14 @@ func (c *Conv) tapOffset(kd, kh, kw int) int {
 	return ((kd*c.Kernel[1]+kh)*c.Kernel[2] + kw) * c.Ci * c.Co
 }
 
-// product is Forward without a look at the shape.
-func (c *Conv) product(p *Pool, x, w, bias, y []float32) {
+// product is ForwardPacked without a look at the shape.
+func (c *Conv) product(p *Pool, x, w []float32, k *Packed, bias, y []float32) {
 	in, size := pad(p, x, c.N, c.In, c.Pad, c.Pad, c.Ci)
 	rows := volume(c.Kernel) * c.Ci
 	_, stored := panelsOf(c.Co)
-	packed := p.floats(slotPacked, rows*stored)
-	pack(p, packed, w, rows, c.Co, func(r int) int { return r * c.Co })
+	packed := k.fill(p, rows*stored, func(to []float32) {
+		pack(p, to, w, rows, c.Co, func(r int) int { return r * c.Co })
+	})
 	g := product{
 		a: in, c: y,
 		grid:   [4]int{c.N, c.Out[0], c.Out[1], c.Out[2]},

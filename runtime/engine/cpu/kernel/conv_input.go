@@ -14,9 +14,10 @@ func (c *Conv) InputGrad(p *Pool, dy, w, dx []float32) {
 		turned := p.floats(slotTurned, len(w))
 		turn(turned, w, volume(c.Kernel), c.Ci, c.Co)
 		m := c.backward()
-		m.run(p, dy, turned, nil, dx, func(kd, kh, kw int) int {
+		packed := m.packed(p, nil, turned, func(kd, kh, kw int) int {
 			return c.tapOffset(c.Kernel[0]-1-kd, c.Kernel[1]-1-kh, c.Kernel[2]-1-kw)
 		})
+		m.run(p, dy, packed, nil, dx)
 		return
 	}
 	c.inputProducts(p, dy, w, dx)

@@ -24,6 +24,20 @@ type instructions struct {
 	sub       func(y, a, b []float32)
 	sgd       func(param, grad, buf []float32, c *sgdConstants)
 	adam      func(param, grad, first, second, most []float32, c *adamConstants)
+
+	peak  func(n int64) // 12·n independent multiply-adds of whole registers
+	width int           // floats in a register
+}
+
+// Peak does about 24·n·width floating-point operations in registers alone, as fused
+// multiply-adds, and gives their exact number: the speed to measure a kernel by. It
+// does none, and gives 0, where the instruction set in use is portable.
+func Peak(n int64) (operations int64) {
+	if active.peak == nil {
+		return 0
+	}
+	active.peak(n)
+	return 2 * 12 * n * int64(active.width)
 }
 
 // microGemm computes a tile of rows×cols outputs.

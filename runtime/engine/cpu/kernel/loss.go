@@ -22,12 +22,6 @@ type Loss struct {
 	Regions [][]int16
 }
 
-const (
-	diceSmooth = 1e-5
-	diceFloor  = 1e-8 // below it the denominator is not let fall
-	lossVoxels = 1024 // voxels whose sums one task takes
-)
-
 // LogitsLen and LabelsLen are the lengths of logits and labels.
 func (l *Loss) LogitsLen() int { return l.Samples * l.Voxels * l.Classes }
 func (l *Loss) LabelsLen() int { return l.Samples * l.Voxels }
@@ -80,16 +74,11 @@ func (l *Loss) ignored() int {
 	return math.MinInt
 }
 
-// lossSums is a loss after its pass over the logits.
-type lossSums struct {
-	*Loss
-	prob    []float32 // [Samples,Voxels,Classes]
-	losses  []float32 // cross-entropy of each voxel, for TopK
-	entropy float64
-	counted int // voxels that are not ignored; -1: a bad label was met
-	// Per sample, or in all with BatchDice, and class: the sums over voxels of
-	// probability·truth, probability and truth.
-	inter, pred, truth []float64
+// softmaxLoss is a loss over exclusive classes after its pass over the logits.
+type softmaxLoss struct {
+	lossSums
+	prob   []float32 // [Samples,Voxels,Classes]
+	losses []float32 // cross-entropy of each voxel, for TopK
 
 	worst     float64 // mean of the worst voxels' cross-entropy
 	worstN    int
@@ -97,58 +86,17 @@ type lossSums struct {
 	ties      int     // how many of the voxels at the threshold are, the first ones
 }
 
-func (l *Loss) chunks() int { return (l.Voxels + lossVoxels - 1) / lossVoxels }
-
-// each runs f on every chunk of voxels [lo, hi), numbered through all samples.
-func (l *Loss) each(p *Pool, f func(sample, i, lo, hi int)) {
-	chunks := l.chunks()
-	p.Run(l.Samples*chunks, func(_, i int) {
-		n, b := i/chunks, i%chunks
-		f(n, i, n*l.Voxels+b*lossVoxels, n*l.Voxels+min(l.Voxels, (b+1)*lossVoxels))
-	})
-}
-
-// softmax fills in probabilities and sums; a chunk's sums are kept apart and
-// added in order.
-func (l *Loss) softmax(p *Pool, logits []float32, labels []int16) *lossSums {
-	k := l.Classes
-	s := &lossSums{Loss: l, prob: p.floats(slotColumns, len(logits))}
+// softmax fills in probabilities and sums.
+func (l *Loss) softmax(p *Pool, logits []float32, labels []int16) *softmaxLoss {
+	s := &softmaxLoss{lossSums: lossSums{Loss: l, first: 1}, prob: p.floats(slotColumns, len(logits))}
 	if l.TopK > 0 {
 		s.losses = p.floats(slotLosses, len(labels))
 	}
-	width := 2 + 4*k // entropy, counted, three sums per class, room for exponentials
-	part := p.doubles(slotPartial, l.Samples*l.chunks()*width)
-	l.each(p, func(_, i, lo, hi int) {
-		t := part[i*width:][:width]
-		clear(t)
-		s.softmaxChunk(logits, labels, lo, hi, t)
-	})
-	sets := l.Samples
-	if l.BatchDice {
-		sets = 1
-	}
-	total := p.doubles(slotFactors, 3*sets*k)
-	clear(total)
-	s.inter, s.pred, s.truth = total[:sets*k], total[sets*k:2*sets*k], total[2*sets*k:]
-	for i := range l.Samples * l.chunks() {
-		t := part[i*width:][:width]
-		if t[1] < 0 {
-			s.counted = -1
-			return s
-		}
-		s.entropy += t[0]
-		s.counted += int(t[1])
-		at := i / l.chunks() % sets * k
-		for c := range k {
-			s.inter[at+c] += t[2+c]
-			s.pred[at+c] += t[2+k+c]
-			s.truth[at+c] += t[2+2*k+c]
-		}
-	}
+	s.sum(p, func(lo, hi int, t []float64) { s.chunk(logits, labels, lo, hi, t) })
 	return s
 }
 
-func (s *lossSums) softmaxChunk(logits []float32, labels []int16, lo, hi int, t []float64) {
+func (s *softmaxLoss) chunk(logits []float32, labels []int16, lo, hi int, t []float64) {
 	k := s.Classes
 	inter, pred, truth, e := t[2:][:k], t[2+k:][:k], t[2+2*k:][:k], t[2+3*k:][:k]
 	for v := lo; v < hi; v++ {
@@ -191,24 +139,11 @@ func (s *lossSums) softmaxChunk(logits []float32, labels []int16, lo, hi int, t 
 	}
 }
 
-// dice is the mean soft Dice over the sets of sums and the classes but 0.
-func (s *lossSums) dice() float64 {
-	total, n := 0.0, 0
-	for i := range s.inter {
-		if i%s.Classes == 0 {
-			continue
-		}
-		total += (2*s.inter[i] + diceSmooth) / max(s.truth[i]+s.pred[i]+diceSmooth, diceFloor)
-		n++
-	}
-	return total / float64(max(1, n))
-}
-
 // gradient writes weight·dloss/dlogits. With g the loss's derivative by the
 // probabilities q, the softmax passes on q·(g − Σ q·g).
-func (s *lossSums) gradient(p *Pool, labels []int16, weight float64, out []float32) {
+func (s *softmaxLoss) gradient(p *Pool, labels []int16, weight float64, out []float32) {
 	k := s.Classes
-	hit, any := s.diceSlopes(p)
+	hit, any := s.slopes(p)
 	entropy := 0.0
 	if s.CrossEntropy && s.counted > 0 {
 		entropy = 1 / float64(s.counted)
@@ -245,27 +180,4 @@ func (s *lossSums) gradient(p *Pool, labels []int16, weight float64, out []float
 			d[y] = float32(weight * (float64(q[y])*(any[y]+hit[y]-dot+share) - share))
 		}
 	})
-}
-
-// diceSlopes are the derivatives of −Dice by a voxel's probability: any[c]
-// everywhere, and hit[c] more where c is the truth. Zeros without Dice.
-func (s *lossSums) diceSlopes(p *Pool) (hit, any []float64) {
-	f := p.doubles(slotWeights, 2*len(s.inter))
-	clear(f)
-	hit, any = f[:len(s.inter)], f[len(s.inter):]
-	if !s.Dice {
-		return hit, any
-	}
-	n := float64(len(s.inter) / s.Classes * max(1, s.Classes-1))
-	for i := range s.inter {
-		if i%s.Classes == 0 {
-			continue
-		}
-		sum := s.truth[i] + s.pred[i] + diceSmooth
-		hit[i] = -2 / max(sum, diceFloor) / n
-		if sum > diceFloor {
-			any[i] = (2*s.inter[i] + diceSmooth) / (sum * sum) / n
-		}
-	}
-	return hit, any
 }

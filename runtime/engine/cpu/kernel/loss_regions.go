@@ -2,16 +2,13 @@ package kernel
 
 import "math"
 
-// regionSums are a loss over regions after its pass over the logits: each output
-// is a region of its own, which may overlap others, behind a sigmoid.
-type regionSums struct {
-	*Loss
-	member  [][]bool  // by label: which regions have it
-	prob    []float32 // [Samples,Voxels,Classes]
-	entropy float64   // binary cross-entropy, summed over voxels that count and regions
-	counted int       // such voxels
-	// Per sample, or in all with BatchDice, and region: as in lossSums.
-	inter, pred, truth []float64
+// regionLoss is a loss over regions after its pass over the logits: each output is a
+// region of its own, which may overlap others, behind a sigmoid. Its entropy is the
+// binary one, summed over regions too.
+type regionLoss struct {
+	lossSums
+	member [][]bool  // by label: which regions have it
+	prob   []float32 // [Samples,Voxels,Classes]
 }
 
 // membership says by label which regions have it.
@@ -33,8 +30,8 @@ func (l *Loss) membership() [][]bool {
 // ignored, its sum over regions and mean over the voxels that count; and the soft
 // Dice of all regions.
 func (l *Loss) regions(p *Pool, logits []float32, labels []int16, weight float64, dlogits []float32) float64 {
-	s := &regionSums{Loss: l, member: l.membership(), prob: p.floats(slotColumns, len(logits))}
-	s.pass(p, logits, labels)
+	s := &regionLoss{lossSums: lossSums{Loss: l}, member: l.membership(), prob: p.floats(slotColumns, len(logits))}
+	s.sum(p, func(lo, hi int, t []float64) { s.chunk(logits, labels, lo, hi, t) })
 	value := 0.0
 	if l.CrossEntropy {
 		value += s.entropy * s.share()
@@ -51,7 +48,7 @@ func (l *Loss) regions(p *Pool, logits []float32, labels []int16, weight float64
 }
 
 // share is what one voxel of one region counts in the cross-entropy.
-func (s *regionSums) share() float64 {
+func (s *regionLoss) share() float64 {
 	switch {
 	case s.counted == 0:
 		return 0
@@ -62,45 +59,14 @@ func (s *regionSums) share() float64 {
 }
 
 // of are the regions that a label is in.
-func (s *regionSums) of(label int16) []bool {
+func (s *regionLoss) of(label int16) []bool {
 	if label < 0 || int(label) >= len(s.member) {
 		return s.member[len(s.member)-1]
 	}
 	return s.member[label]
 }
 
-// pass fills in probabilities and sums; a chunk's sums are kept apart and added in
-// order.
-func (s *regionSums) pass(p *Pool, logits []float32, labels []int16) {
-	k := s.Classes
-	width := 2 + 3*k
-	part := p.doubles(slotPartial, s.Samples*s.chunks()*width)
-	s.each(p, func(_, i, lo, hi int) {
-		t := part[i*width:][:width]
-		clear(t)
-		s.chunk(logits, labels, lo, hi, t)
-	})
-	sets := s.Samples
-	if s.BatchDice {
-		sets = 1
-	}
-	total := p.doubles(slotFactors, 3*sets*k)
-	clear(total)
-	s.inter, s.pred, s.truth = total[:sets*k], total[sets*k:2*sets*k], total[2*sets*k:]
-	for i := range s.Samples * s.chunks() {
-		t := part[i*width:][:width]
-		s.entropy += t[0]
-		s.counted += int(t[1])
-		at := i / s.chunks() % sets * k
-		for c := range k {
-			s.inter[at+c] += t[2+c]
-			s.pred[at+c] += t[2+k+c]
-			s.truth[at+c] += t[2+2*k+c]
-		}
-	}
-}
-
-func (s *regionSums) chunk(logits []float32, labels []int16, lo, hi int, t []float64) {
+func (s *regionLoss) chunk(logits []float32, labels []int16, lo, hi int, t []float64) {
 	k := s.Classes
 	inter, pred, truth := t[2:][:k], t[2+k:][:k], t[2+2*k:][:k]
 	for v := lo; v < hi; v++ {
@@ -125,36 +91,8 @@ func (s *regionSums) chunk(logits []float32, labels []int16, lo, hi int, t []flo
 	}
 }
 
-// dice is the mean soft Dice over the sets of sums and all regions.
-func (s *regionSums) dice() float64 {
-	total := 0.0
-	for i := range s.inter {
-		total += (2*s.inter[i] + diceSmooth) / max(s.truth[i]+s.pred[i]+diceSmooth, diceFloor)
-	}
-	return total / float64(len(s.inter))
-}
-
-// slopes are the derivatives of −Dice by a voxel's probability, as in diceSlopes.
-func (s *regionSums) slopes(p *Pool) (hit, any []float64) {
-	f := p.doubles(slotWeights, 2*len(s.inter))
-	clear(f)
-	hit, any = f[:len(s.inter)], f[len(s.inter):]
-	if !s.Dice {
-		return hit, any
-	}
-	n := float64(len(s.inter))
-	for i := range s.inter {
-		sum := s.truth[i] + s.pred[i] + diceSmooth
-		hit[i] = -2 / max(sum, diceFloor) / n
-		if sum > diceFloor {
-			any[i] = (2*s.inter[i] + diceSmooth) / (sum * sum) / n
-		}
-	}
-	return hit, any
-}
-
 // gradient writes weight·dloss/dlogits; the sigmoid passes on q·(1−q).
-func (s *regionSums) gradient(p *Pool, labels []int16, weight float64, hit, any []float64, out []float32) {
+func (s *regionLoss) gradient(p *Pool, labels []int16, weight float64, hit, any []float64, out []float32) {
 	k, share := s.Classes, 0.0
 	if s.CrossEntropy {
 		share = s.share()

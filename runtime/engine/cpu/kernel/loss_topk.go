@@ -5,7 +5,7 @@ import "math"
 // selectWorst finds the int(TopK·voxels) voxels of all samples with the largest
 // cross-entropy (at least one); ignored ones count with zero. Of equal voxels
 // the first are taken.
-func (s *lossSums) selectWorst(p *Pool) {
+func (s *softmaxLoss) selectWorst(p *Pool) {
 	s.worstN = max(1, int(float64(len(s.losses))*s.TopK))
 	s.threshold, s.ties = kthLargest(s.losses, s.worstN)
 	above := p.sum(len(s.losses), func(lo, hi int) float64 {
@@ -44,7 +44,7 @@ func kthLargest(x []float32, k int) (value float32, ties int) {
 }
 
 // firstTies is, for each chunk, how many voxels at the threshold lie before it.
-func (s *lossSums) firstTies(p *Pool) []int64 {
+func (s *softmaxLoss) firstTies(p *Pool) []int64 {
 	if s.TopK <= 0 {
 		return nil
 	}
@@ -65,7 +65,7 @@ func (s *lossSums) firstTies(p *Pool) []int64 {
 
 // among reports whether voxel v is among the worst; ties counts the voxels at
 // the threshold met so far.
-func (s *lossSums) among(v int, ties *int) bool {
+func (s *softmaxLoss) among(v int, ties *int) bool {
 	if s.losses[v] != s.threshold {
 		return s.losses[v] > s.threshold
 	}

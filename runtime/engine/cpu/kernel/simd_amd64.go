@@ -82,12 +82,15 @@ var avx2 = instructions{
 	sub:       subAVX2,
 	sgd:       sgdAVX2,
 	adam:      adamAVX2,
+	peak:      peakAVX2,
+	width:     8,
 }
 
 // avx512 differs in the micro-kernels alone: the other loops wait for memory.
 var avx512 = func() instructions {
 	s := avx2
 	s.name = "avx512"
+	s.peak, s.width = peakAVX512, 16
 	s.gemm = []microGemm{{12, 32, gemm12x32AVX512}, {12, 16, gemm12x16AVX512}, {12, 8, gemm12x8AVX2}}
 	s.wide = []microOuter{{12, 32, outer12x32AVX512}, {12, 16, outer12x16AVX512}, {12, 8, outer12x8AVX2}}
 	return s

@@ -42,6 +42,11 @@ func (c *TransposedConv) adjoint() Conv {
 // Forward computes y; bias may be nil. Each place in the block is a pointwise
 // product of its own.
 func (c *TransposedConv) Forward(p *Pool, x, w, bias, y []float32) {
+	c.ForwardPacked(p, x, w, nil, bias, y)
+}
+
+// ForwardPacked is Forward with the weights packed in k, or to be packed there.
+func (c *TransposedConv) ForwardPacked(p *Pool, x, w []float32, k *Packed, bias, y []float32) {
 	mustLen("input of a transposed convolution", len(x), c.InputLen())
 	mustLen("weights of a transposed convolution", len(w), c.WeightLen())
 	mustLen("output of a transposed convolution", len(y), c.OutputLen())
@@ -50,7 +55,11 @@ func (c *TransposedConv) Forward(p *Pool, x, w, bias, y []float32) {
 	}
 	_, stored := panelsOf(c.Co)
 	taps := volume(c.Stride)
-	packed := p.floats(slotPacked, taps*c.Ci*stored)
+	packed := k.fill(p, taps*c.Ci*stored, func(to []float32) {
+		for tap := range taps {
+			pack(p, to[tap*c.Ci*stored:][:c.Ci*stored], w[tap*c.Ci*c.Co:], c.Ci, c.Co, func(r int) int { return r * c.Co })
+		}
+	})
 	one := [3]int{1, 1, 1}
 	unit := steps(c.Out, one, c.Co)
 	all := make([]product, taps)
@@ -68,7 +77,6 @@ func (c *TransposedConv) Forward(p *Pool, x, w, bias, y []float32) {
 			packed: packed[tap*c.Ci*stored:][:c.Ci*stored],
 			bias:   packBias(p, bias),
 		}
-		pack(p, g.packed, w[tap*c.Ci*c.Co:], c.Ci, c.Co, func(r int) int { return r * c.Co })
 		all[tap] = g
 	}
 	run(p, all)
@@ -82,7 +90,7 @@ func (c *TransposedConv) InputGrad(p *Pool, dy, w, dx []float32) {
 	turned := p.floats(slotWeights, len(w))
 	turn(turned, w, volume(c.Stride), c.Ci, c.Co)
 	a := c.adjoint()
-	a.product(p, dy, turned, nil, dx)
+	a.product(p, dy, turned, nil, nil, dx)
 }
 
 // WeightGrad computes dw.

@@ -79,11 +79,14 @@ func (w *winograd) tile(i int) (n, d, h int) {
 
 const winogradRows = 120 // outputs along W that one task computes at a time, about
 
-// run computes y from x and weights w [Kernel,ci,co].
-func (w *winograd) run(p *Pool, x, weights, bias, y []float32, tap func(kd, kh, kw int) int) {
+// packed gives the weights [Kernel,ci,co] as run reads them, kept in k or scratch.
+func (w *winograd) packed(p *Pool, k *Packed, weights []float32, tap func(kd, kh, kw int) int) []float32 {
+	return k.fill(p, 4*w.deep*w.weights(), func(to []float32) { w.pack(p, to, weights, tap) })
+}
+
+// run computes y from x and packed weights.
+func (w *winograd) run(p *Pool, x, packed, bias, y []float32) {
 	points := 4 * w.deep
-	packed := p.floats(slotPacked, points*w.weights())
-	w.pack(p, packed, weights, tap)
 	tiles := w.n * w.tiles[0] * w.tiles[1]
 	batch := min((winogradRows+w.out[2]-1)/w.out[2], (tiles+p.threads-1)/p.threads)
 	panels, _ := panelsOf(w.co)

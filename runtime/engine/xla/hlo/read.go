@@ -5,16 +5,14 @@ import (
 	"strconv"
 )
 
-// reader resolves the ids by which messages name one another.
-type reader struct {
-	computations map[int64]*Computation
-	calls        map[*Instruction][]int64
-}
+// reader resolves the ids by which messages name one another. A computation
+// stands behind those that it calls.
+type reader struct{ computations map[int64]*Computation }
 
 // readModule reads an HloModuleProto.
 func readModule(code []byte) (*Module, error) {
 	m := &Module{}
-	r := reader{map[int64]*Computation{}, map[*Instruction][]int64{}}
+	r := reader{map[int64]*Computation{}}
 	var entry int64
 	err := fields(code, func(x field) (err error) {
 		switch x.tag {
@@ -27,20 +25,8 @@ func readModule(code []byte) (*Module, error) {
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	for caller, ids := range r.calls {
-		for _, id := range ids {
-			c := r.computations[id]
-			if c == nil {
-				return nil, fmt.Errorf("%s calls computation %d, which is missing", caller.Name, id)
-			}
-			caller.Called = append(caller.Called, c)
-		}
-	}
 	m.Entry = r.computations[entry]
-	return m, nil
+	return m, err
 }
 
 // computation reads an HloComputationProto.
@@ -108,9 +94,15 @@ func (r reader) instruction(message []byte, c *Computation, byID map[int64]*Inst
 		}
 		n.Operands = append(n.Operands, operand)
 	}
+	for _, k := range called {
+		body := r.computations[k]
+		if body == nil {
+			return fmt.Errorf("%s: computation %d does not stand before it", n.Name, k)
+		}
+		n.Called = append(n.Called, body)
+	}
 	byID[id] = n
 	c.Instructions = append(c.Instructions, n)
-	r.calls[n] = called
 	return nil
 }
 

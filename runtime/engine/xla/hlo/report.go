@@ -117,24 +117,29 @@ func (n *Instruction) moves() bool {
 		return false
 	}
 	from := n.Operands[0].Shape
-	var before, after []int64 // the operand's axes, innermost first
+	var before, after []int64 // the operand's axes that are longer than 1, innermost first
 	for _, axis := range from.MinorToMajor {
-		if from.Dims[axis] > 1 {
+		if at(from.Dims, axis) > 1 {
 			before = append(before, axis)
 		}
 	}
 	for _, axis := range n.Shape.MinorToMajor {
 		if n.Opcode == "transpose" {
-			if int(axis) >= len(n.Permutation) {
-				return true
-			}
-			axis = n.Permutation[axis]
+			axis = at(n.Permutation, axis)
 		}
-		if from.Dims[axis] > 1 {
+		if at(from.Dims, axis) > 1 {
 			after = append(after, axis)
 		}
 	}
 	return !slices.Equal(before, after)
+}
+
+// at is an element of a list, -1 behind its end.
+func at(list []int64, i int64) int64 {
+	if i < 0 || i >= int64(len(list)) {
+		return -1
+	}
+	return list[i]
 }
 
 // Size is what tells an activation from other arrays: elements and channels.
