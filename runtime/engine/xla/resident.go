@@ -219,9 +219,9 @@ func (m *made) run(f *flight) error {
 		return errors.Join(err, up.land())
 	}
 	f.sent = append(f.sent, up.sent...)
-	defer release(up.cargo)
+	defer release(up.own)
 	out, err := m.draw.Run(append([]*pjrt.Buffer{m.images, m.labels}, up.cargo...))
-	f.cargo = append(f.cargo, out...)
+	f.cargo, f.own = append(f.cargo, out...), append(f.own, out...)
 	return err
 }
 

@@ -15,7 +15,7 @@ type Event struct {
 
 // Await waits until it is done; a second time it returns at once.
 func (e *Event) Await() error {
-	if e == nil || e.object == 0 {
+	if e == nil {
 		return nil
 	}
 	err := e.plugin.await(e.object)
