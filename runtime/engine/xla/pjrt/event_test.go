@@ -48,4 +48,7 @@ func TestStart(t *testing.T) {
 		}
 	}
 	sum.Close()
+	if _, _, err := Send(c, c.Devices[0], []float32{1}, 2, 3); err == nil {
+		t.Error("one value was sent as six")
+	}
 }
