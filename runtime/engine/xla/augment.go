@@ -67,14 +67,14 @@ func (d *drawing) first(voxels int) string {
 	return d.module("sample", image, label)
 }
 
-// change gives the program of a transform: of the image, whose memory the result
-// takes, and the samples' numbers.
+// change gives the program of a transform, of the image and the samples' numbers.
+// The result does not take the image's memory: most transforms could not work in
+// place, and XLA would copy the image first.
 func (d *drawing) change(transform func(*drawing, value) value) string {
 	d = d.anew()
 	image := d.argument(f32, d.shape)
 	d.read()
-	d.give(image, transform(d, image))
-	return d.module("transform", d.results...)
+	return d.module("transform", transform(d, image))
 }
 
 // last gives the program that mirrors, masks and settles a batch: of image, labels
@@ -83,10 +83,8 @@ func (d *drawing) last() string {
 	d = d.anew()
 	image, label := d.argument(f32, d.shape), d.argument(i32, d.shape[:4])
 	d.read()
-	newImage, newLabel := d.finish(image, label)
-	d.give(image, newImage)
-	d.give(label, newLabel)
-	return d.module("finish", append(d.results, d.targets(newLabel)...)...)
+	image, label = d.finish(image, label)
+	return d.module("finish", append([]value{image, label}, d.targets(label)...)...)
 }
 
 // anew is the drawing with a program to begin.
