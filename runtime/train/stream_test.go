@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"runspec/runtime/engine"
+	"runspec/runtime/engine/xla"
 )
 
 // streamers are the executors that need no answer between batches.
@@ -166,6 +167,36 @@ func TestStreamNotFinite(t *testing.T) {
 				t.Errorf("the next step differs: %.500s", d)
 			}
 		})
+	}
+}
+
+// TestKeep wants a batch that stays on the device to give what it gives from the host.
+func TestKeep(t *testing.T) {
+	for _, x := range streamers(t) {
+		p := build(t, 0)
+		e := started(t, p, x.new)
+		begin, b := e.State(), labelled(p)
+		on, free, err := e.(*xla.Executor).Keep(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer free()
+		var means [2]float64
+		for i, batch := range []engine.Batch{b, on} {
+			if err := e.Restore(begin); err != nil {
+				t.Fatal(err)
+			}
+			if means[i], err = e.(engine.Streamer).Learn(slices.Values(slices.Repeat([]engine.Batch{batch}, 6)), 1e-3); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if means[0] != means[1] {
+			t.Errorf("mean loss %v from the device, %v from the host", means[1], means[0])
+		}
+		b.Labels = nil
+		if _, _, err := e.(*xla.Executor).Keep(b); err == nil {
+			t.Error("a batch without labels was kept")
+		}
 	}
 }
 

@@ -99,7 +99,7 @@ func newTrainer(job Job, data Data) (*trainer, error) {
 		t.validation, err = t.feed(validation)
 	}
 	if err != nil {
-		return nil, errors.Join(memory(err), t.executor.Close())
+		return nil, errors.Join(err, t.executor.Close())
 	}
 	return t, nil
 }

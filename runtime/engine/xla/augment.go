@@ -7,9 +7,9 @@ import (
 )
 
 // drawing lowers what makes a batch of the data set on the device: the transforms
-// of package augment (v2), each for the whole batch, with the parameters of each
-// sample as operands. What a sample does not undergo has parameters that change
-// nothing.
+// of package augment (v2), each a program for the whole batch, with the parameters
+// of each sample as operands. What a sample does not undergo has parameters that
+// change nothing; what none undergoes is not run.
 type drawing struct {
 	*lowering
 	options  augment.Options
@@ -57,23 +57,48 @@ func (d *drawing) numbers() (whole, real int) {
 	return wholeHead + d.channels*2*long, realHead + d.channels*(shadeReals+3*augment.MaxTaps+long)
 }
 
-// lower gives the program: of images (V, C) and labels (V) of all cases and the
-// samples' numbers it makes the image and the labels of each output.
-func (d *drawing) lower(voxels int) string {
+// first gives the program that samples the patches: of images (V, C) and labels
+// (V) of all cases and the samples' numbers it makes image and labels.
+func (d *drawing) first(voxels int) string {
+	d = d.anew()
 	images, labels := d.argument(f32, []int{voxels, d.channels}), d.argument(i16, []int{voxels})
-	whole, real := d.numbers()
-	n := d.shape[0]
-	d.read(d.argument(i32, []int{n, whole}), d.argument(f32, []int{n, real}))
+	d.read()
 	image, label := d.spatial(images, labels)
-	if d.options.Augmentation != "" {
-		image = d.intensity(image)
-	}
-	image, label = d.finish(image, label)
-	return d.module("draw", append([]value{image}, d.targets(label)...)...)
+	return d.module("sample", image, label)
 }
 
-// read takes the samples' numbers apart.
-func (d *drawing) read(whole, real value) {
+// change gives the program of a transform, of the image and the samples' numbers.
+// The result does not take the image's memory: most transforms could not work in
+// place, and XLA would copy the image first.
+func (d *drawing) change(transform func(*drawing, value) value) string {
+	d = d.anew()
+	image := d.argument(f32, d.shape)
+	d.read()
+	return d.module("transform", transform(d, image))
+}
+
+// last gives the program that mirrors, masks and settles a batch: of image, labels
+// and the samples' numbers it makes the image and the labels of each output.
+func (d *drawing) last() string {
+	d = d.anew()
+	image, label := d.argument(f32, d.shape), d.argument(i32, d.shape[:4])
+	d.read()
+	image, label = d.finish(image, label)
+	return d.module("finish", append([]value{image, label}, d.targets(label)...)...)
+}
+
+// anew is the drawing with a program to begin.
+func (d *drawing) anew() *drawing {
+	fresh := *d
+	fresh.lowering = newLowering(d.program, d.graph, f32)
+	return &fresh
+}
+
+// read declares the samples' numbers and takes them apart.
+func (d *drawing) read() {
+	n := d.shape[0]
+	wholes, reals := d.numbers()
+	whole, real := d.argument(i32, []int{n, wholes}), d.argument(f32, []int{n, reals})
 	for i := range wholeHead {
 		d.whole = append(d.whole, d.at(whole, 1, i))
 	}
@@ -83,7 +108,7 @@ func (d *drawing) read(whole, real value) {
 	if d.options.Augmentation == "" {
 		return
 	}
-	n, c, long := d.shape[0], d.channels, d.shape[1]+d.shape[2]+d.shape[3]
+	c, long := d.channels, d.shape[1]+d.shape[2]+d.shape[3]
 	at := wholeHead
 	table := func(from value, width int) value {
 		part := d.reshape(d.slice(from, 1, at, at+c*width), n, c, width)
@@ -238,9 +263,8 @@ func (d *drawing) mask(image, label value) value {
 	return d.choose(d.both(masked, outside), d.like(0, image), image)
 }
 
-// targets picks each output's voxels of the labels.
-func (d *drawing) targets(label value) []value {
-	out := []value{label}
+// targets picks the voxels of each output but the first.
+func (d *drawing) targets(label value) (out []value) {
 	all := d.reshape(label, product(d.shape[:4]))
 	for _, taken := range d.taken[1:] {
 		shape := []int{d.shape[0], len(taken[0]), len(taken[1]), len(taken[2])}

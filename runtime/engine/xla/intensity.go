@@ -1,16 +1,42 @@
 package xla
 
-import "runspec/runtime/augment"
+import (
+	"slices"
 
-// intensity lowers augment's transforms of grey values, in their order.
-func (d *drawing) intensity(x value) value {
-	x = d.noise(x)
-	x = d.blur(x)
-	x = d.mul(x, d.shaded(d.shades.brightness))
-	x = d.contrast(x)
-	x = d.lowResolution(x)
-	x = d.unary("negate", d.bend(d.unary("negate", x), d.shades.inverted))
-	return d.bend(x, d.shades.gamma)
+	"runspec/runtime/augment"
+)
+
+// transform is one of augment's transforms of grey values: its program, and
+// whether a sample undergoes it.
+type transform struct {
+	name   string
+	apply  func(*drawing, value) value
+	needed func(augment.Recipe) bool
+}
+
+// transforms are in augment's order. Brightness goes with contrast: both are cheap.
+var transforms = []transform{
+	{"noise", (*drawing).noise, func(q augment.Recipe) bool { return q.Noise > 0 }},
+	{"blur", (*drawing).blur, some(func(h augment.Shade) bool { return h.Blur != [3]float64{} })},
+	{"brightness and contrast", (*drawing).levels, some(func(h augment.Shade) bool { return h.Brightness != 1 || h.Contrast > 0 })},
+	{"low resolution", (*drawing).lowResolution, some(func(h augment.Shade) bool { return h.Zoom != [3]float64{} })},
+	{"inverted gamma", (*drawing).gammaInverted, some(func(h augment.Shade) bool { return h.Inverted > 0 })},
+	{"gamma", (*drawing).gamma, some(func(h augment.Shade) bool { return h.Gamma > 0 })},
+}
+
+// some tells of a recipe whether a channel's shade is so.
+func some(is func(augment.Shade) bool) func(augment.Recipe) bool {
+	return func(q augment.Recipe) bool { return slices.ContainsFunc(q.Channels, is) }
+}
+
+func (d *drawing) levels(x value) value {
+	return d.contrast(d.mul(x, d.shaded(d.shades.brightness)))
+}
+
+func (d *drawing) gamma(x value) value { return d.bend(x, d.shades.gamma) }
+
+func (d *drawing) gammaInverted(x value) value {
+	return d.unary("negate", d.bend(d.unary("negate", x), d.shades.inverted))
 }
 
 // noise adds normal deviates, whose counter is the value's place in its sample.

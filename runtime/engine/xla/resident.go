@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"runspec/runtime/augment"
 	"runspec/runtime/engine"
@@ -12,14 +13,15 @@ import (
 )
 
 // resident is a loader's data set on the device: images (V, C) and labels (V) of
-// all cases one behind the other, and the program that makes a batch of them.
+// all cases one behind the other, and the programs that make a batch of them.
 type resident struct {
 	executor       *Executor
 	loader         *augment.Loader
 	drawing        *drawing
 	starts         []int // of each case, in voxels
 	images, labels *pjrt.Buffer
-	draw           part
+	sample, finish part
+	transforms     []part // augment's; none without augmentation
 }
 
 // made is a batch that the device is to make of a resident data set.
@@ -83,12 +85,25 @@ func (r *resident) upload() error {
 	if whole >= 1<<31 || !e.room(4*whole*(4*r.drawing.channels+2)) { // three quarters are left to the network
 		return engine.ErrNoRoom
 	}
-	r.draw = part{name: "drawing of batches", lower: func() (string, error) { return r.drawing.lower(whole), nil }}
+	r.programs(whole)
 	var err error
 	if r.images, err = assemble(e, f32, whole, rows, r.drawing.channels, r.pixels()); err == nil {
 		r.labels, err = assemble(e, i16, whole, rows, 0, r.segmentation())
 	}
 	return err
+}
+
+// programs names what makes a batch, each compiled when it is first needed.
+func (r *resident) programs(voxels int) {
+	d := r.drawing
+	r.sample = part{name: "sampling of patches", lower: func() (string, error) { return d.first(voxels), nil }}
+	r.finish = part{name: "end of the augmentation", lower: func() (string, error) { return d.last(), nil }}
+	if d.options.Augmentation == "" {
+		return
+	}
+	for _, t := range transforms {
+		r.transforms = append(r.transforms, part{name: t.name, lower: func() (string, error) { return d.change(t.apply), nil }})
+	}
 }
 
 // fits says why a program cannot learn from labels; those below 0 become 0.
@@ -208,20 +223,33 @@ func lowerPut(k kind, shape, portion []int) string {
 // run makes a batch: its image and labels become the flight's cargo.
 func (m *made) run(f *flight) error {
 	e := m.executor
-	if err := e.ready(&m.draw); err != nil {
-		return err
-	}
-	whole, real := m.numbers(f.whole[:0], f.real[:0])
-	f.whole, f.real = whole, real
+	f.whole, f.real = m.numbers(f.whole[:0], f.real[:0])
 	n := len(m.recipes)
 	var up flight
-	if err := errors.Join(send(e, &up, whole, n, len(whole)/n), send(e, &up, real, n, len(real)/n)); err != nil {
-		return errors.Join(err, up.land())
-	}
+	err := errors.Join(send(e, &up, f.whole, n, len(f.whole)/n), send(e, &up, f.real, n, len(f.real)/n))
 	f.sent = append(f.sent, up.sent...)
-	defer release(up.cargo)
-	out, err := m.draw.Run(append([]*pjrt.Buffer{m.images, m.labels}, up.cargo...))
-	f.cargo = append(f.cargo, out...)
+	defer release(up.own)
+	if err != nil {
+		return err
+	}
+	patch, err := e.run(&m.sample, append([]*pjrt.Buffer{m.images, m.labels}, up.cargo...))
+	if err != nil {
+		return err
+	}
+	defer release(patch)
+	for i := range m.transforms {
+		if !slices.ContainsFunc(m.recipes, transforms[i].needed) {
+			continue
+		}
+		out, err := e.run(&m.transforms[i], append(patch[:1:1], up.cargo...))
+		if err != nil {
+			return err
+		}
+		patch[0].Close()
+		patch[0] = out[0]
+	}
+	out, err := e.run(&m.finish, append(patch[:2:2], up.cargo...))
+	f.cargo, f.own = append(f.cargo, out...), append(f.own, out...)
 	return err
 }
 
@@ -290,8 +318,11 @@ func (m *made) tables(q *augment.Recipe, whole []int32, real []float32) ([]int32
 
 func (r *resident) close() error {
 	release([]*pjrt.Buffer{r.images, r.labels})
-	if r.draw.Executable == nil {
-		return nil
+	var err error
+	for _, p := range append(r.transforms, r.sample, r.finish) {
+		if p.Executable != nil {
+			err = errors.Join(err, p.Close())
+		}
 	}
-	return r.draw.Close()
+	return err
 }

@@ -2,6 +2,7 @@ package xla
 
 import (
 	"context"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -80,6 +81,26 @@ var pipelines = map[string]augment.Options{
 	"plain":  {Patch: [3]int{8, 12, 10}, Dim: 3, TargetShapes: [][3]int{{8, 12, 10}, {4, 6, 5}}},
 }
 
+// reside puts made-up cases of two channels on the device.
+func reside(t *testing.T, c *pjrt.Client, o augment.Options) (*Executor, *augment.Loader, func(context.Context, int, int) iter.Seq[engine.Batch]) {
+	t.Helper()
+	l, err := augment.NewLoader(cases(2), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := New(patches(o, 2), Options{Client: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.Close() })
+	e := x.(*Executor)
+	source, err := e.Reside(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, l, source
+}
+
 // TestDrawnBatches compares the device's batches with the processor's, voxel by
 // voxel: labels in all but one of a thousand, images but for rounding, and where
 // there is noise but for noise of its strength.
@@ -88,20 +109,7 @@ func TestDrawnBatches(t *testing.T) {
 	for name, o := range pipelines {
 		t.Run(name, func(t *testing.T) {
 			o.Batch, o.Oversample, o.Seed, o.Workers = 3, 0.5, 11, 2
-			l, err := augment.NewLoader(cases(2), o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			x, err := New(patches(o, 2), Options{Client: c})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer x.Close()
-			e := x.(*Executor)
-			source, err := e.Reside(l)
-			if err != nil {
-				t.Fatal(err)
-			}
+			e, l, source := reside(t, c, o)
 			i, seen := 5, map[string]int{}
 			for b := range source(context.Background(), 5, 25) {
 				recipes := b.Made.(*made).recipes
@@ -202,20 +210,7 @@ func TestNoise(t *testing.T) {
 	c := device(t)
 	o := pipelines["3-D"]
 	o.Batch, o.Seed, o.UseMask = 3, 11, nil
-	l, err := augment.NewLoader(cases(2), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, err := New(patches(o, 2), Options{Client: c})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer x.Close()
-	e := x.(*Executor)
-	source, err := e.Reside(l)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e, _, source := reside(t, c, o)
 	const sigma = 0.25
 	draw := func(from int, noise float32) engine.Tensor {
 		for b := range source(context.Background(), from, from+1) {

@@ -25,7 +25,8 @@ type flight struct {
 	whole    []int32 // of a batch that the device makes
 	real     []float32
 
-	cargo []*pjrt.Buffer // what was sent, in the order of the arguments
+	cargo []*pjrt.Buffer // in the order of the arguments
+	own   []*pjrt.Buffer // those of them that end with the flight
 	sent  []*pjrt.Event
 	done  *pjrt.Event
 }
@@ -36,8 +37,8 @@ func (f *flight) land() error {
 	for _, s := range append(f.sent, f.done) {
 		err = errors.Join(err, s.Await())
 	}
-	release(f.cargo)
-	f.cargo, f.sent, f.done = f.cargo[:0], f.sent[:0], nil
+	release(f.own)
+	f.cargo, f.own, f.sent, f.done = f.cargo[:0], f.own[:0], f.sent[:0], nil
 	return err
 }
 
@@ -45,7 +46,7 @@ func (f *flight) land() error {
 func send[T pjrt.Number](e *Executor, f *flight, data []T, shape ...int) error {
 	b, sent, err := pjrt.Send(e.client, e.device, data, shape...)
 	if err == nil {
-		f.cargo, f.sent = append(f.cargo, b), append(f.sent, sent)
+		f.cargo, f.own, f.sent = append(f.cargo, b), append(f.own, b), append(f.sent, sent)
 	}
 	return err
 }
@@ -70,12 +71,15 @@ func (e *Executor) load(f *flight, b engine.Batch, settings []float32) error {
 
 // batch sends image and labels, or has them made.
 func (e *Executor) batch(f *flight, b engine.Batch) error {
-	if b.Made != nil {
-		m, ok := b.Made.(*made)
-		if !ok || m.executor != e {
-			return errors.New("the batch is to be made by another executor")
-		}
+	switch m := b.Made.(type) {
+	case nil:
+	case *made:
 		return m.run(f)
+	case kept:
+		f.cargo = append(f.cargo, m...)
+		return nil
+	default:
+		return fmt.Errorf("the batch is to be made by another executor (%T)", m)
 	}
 	f.image = append(f.image[:0], b.Image.Data...)
 	if err := send(e, f, f.image, b.Image.Shape...); err != nil {
@@ -96,6 +100,27 @@ func (e *Executor) batch(f *flight, b engine.Batch) error {
 		}
 	}
 	return nil
+}
+
+// kept is a batch on the device.
+type kept []*pjrt.Buffer
+
+// Keep copies a batch to the device, for streams that come back to it; free gives
+// its memory back.
+func (e *Executor) Keep(b engine.Batch) (on engine.Batch, free func(), err error) {
+	if err := e.program.CheckBatch(b); err != nil {
+		return b, nil, err
+	}
+	f := &flight{}
+	err = e.batch(f, b)
+	for _, s := range f.sent {
+		err = errors.Join(err, s.Await())
+	}
+	if err != nil {
+		release(f.own)
+		return b, nil, fmt.Errorf("xla: %w", err)
+	}
+	return engine.Batch{Made: kept(f.cargo)}, func() { release(f.own) }, nil
 }
 
 // drop sends the dropout masks of the coming step, in the order of their index.

@@ -2,8 +2,9 @@
 // for tests. Each graph becomes StableHLO text (lower.go and its families), is
 // compiled once, and runs as one executable: a whole training step with its
 // optimiser, an evaluation, a prediction. Parameters, optimiser state and running
-// statistics stay on the device; a step takes their memory for the new ones. Only
-// the batch goes up and the loss comes down.
+// statistics stay on the device; a step takes their memory for the new ones.
+// Nothing waits for a step (stream.go): batches go up, or are made of a data set
+// that lies on the device (resident.go), and sums come down at the end.
 //
 // Activations lie as (N, D, H, W, C), weights as (O, D, H, W, I). It binds to
 // plug-ins in package pjrt, and knows no network.

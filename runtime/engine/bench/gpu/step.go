@@ -7,11 +7,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"runspec/compiler/nnunet"
 	"runspec/compiler/unet"
 	"runspec/runtime/engine"
+	"runspec/runtime/engine/xla"
 	"runspec/runtime/train"
 )
 
@@ -124,7 +126,11 @@ func (b *bench) step(c nnunet.Configuration, d nnunet.Dataset) (Figure, error) {
 	if err != nil {
 		return Figure{}, err
 	}
-	batch := noise(p)
+	batch, free, err := keep(e, noise(p))
+	if err != nil {
+		return Figure{}, err
+	}
+	defer free()
 	if _, err := learn(e, batch, 2); err != nil {
 		return Figure{}, err
 	}
@@ -147,8 +153,19 @@ func (b *bench) step(c nnunet.Configuration, d nnunet.Dataset) (Figure, error) {
 	return f, err
 }
 
+// keep puts a batch on the executor's device, as PyTorch's is.
+func keep(e engine.Executor, b engine.Batch) (on engine.Batch, free func(), err error) {
+	if x, ok := e.(*xla.Executor); ok {
+		return x.Keep(b)
+	}
+	return b, func() {}, nil
+}
+
 // learn takes steps on one batch.
 func learn(e engine.Executor, batch engine.Batch, n int) (loss float64, err error) {
+	if s, ok := e.(engine.Streamer); ok {
+		return s.Learn(slices.Values(slices.Repeat([]engine.Batch{batch}, n)), 1e-3)
+	}
 	for range n {
 		if loss, err = e.Step(batch, 1e-3); err != nil {
 			return loss, err

@@ -1,6 +1,7 @@
 package pjrt
 
 import (
+	"fmt"
 	"runtime"
 	"unsafe"
 )
@@ -15,7 +16,7 @@ type Event struct {
 
 // Await waits until it is done; a second time it returns at once.
 func (e *Event) Await() error {
-	if e == nil || e.object == 0 {
+	if e == nil {
 		return nil
 	}
 	err := e.plugin.await(e.object)
@@ -30,8 +31,13 @@ func (e *Event) Await() error {
 func Send[T Number](c *Client, d Device, data []T, shape ...int) (*Buffer, *Event, error) {
 	e := &Event{plugin: c.plugin}
 	dims := make([]int64, len(shape))
+	size := 1
 	for i, n := range shape {
 		dims[i] = int64(n)
+		size *= n
+	}
+	if size != len(data) {
+		return nil, nil, fmt.Errorf("%d values for an array of shape %v", len(data), shape)
 	}
 	if len(data) > 0 {
 		e.pin.Pin(unsafe.SliceData(data))
