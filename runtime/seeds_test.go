@@ -87,7 +87,7 @@ func stopped(t *testing.T, p *plan.Plan, o Options, after int) bool {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	begun := make(chan struct{}, trainings)
+	begun := make(chan struct{}, trainings+16) // and those that other workers have begun by then
 	o.Train = func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
 		begun <- struct{}{}
 		if len(begun) > after {
