@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,10 +88,9 @@ func stopped(t *testing.T, p *plan.Plan, o Options, after int) bool {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	begun := make(chan struct{}, trainings+16) // and those that other workers have begun by then
+	var begun atomic.Int64
 	o.Train = func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
-		begun <- struct{}{}
-		if len(begun) > after {
+		if begun.Add(1) > int64(after) {
 			cancel()
 			return train.Result{}, &execute.Failure{Cause: execute.Cancelled, Message: "stopped"}
 		}
