@@ -42,6 +42,9 @@ func place(ctx context.Context, p *plan.Plan, o *Options) (placement, error) {
 	if o.Workers == 0 {
 		o.Workers = len(on.devices)
 	}
+	if err := on.fit(p, o); err != nil {
+		return placement{}, err
+	}
 	on.share(o.Workers)
 	for _, d := range on.devices {
 		o.Progress.Note("trainings run on %s, in %s", d, on.precision)
@@ -88,6 +91,23 @@ func (o Options) Executables() string {
 
 // each is the number of trainings that share a device when all workers are busy.
 func (on placement) each(workers int) int { return (workers + len(on.devices) - 1) / len(on.devices) }
+
+// fit lowers the number of trainings at once to what the devices' memory is
+// expected to hold; one for each is always tried.
+func (on placement) fit(p *plan.Plan, o *Options) error {
+	need, err := p.DeviceMemory()
+	if err != nil || need == 0 {
+		return err
+	}
+	for _, d := range on.devices {
+		hold := max(1, int(usable*float64(d.Memory)/float64(need)))
+		if d.Memory > 0 && on.each(o.Workers) > hold {
+			o.Workers = hold * len(on.devices)
+			o.Progress.Note("only %d trainings at once: one may hold %.1f GB, and %s", o.Workers, float64(need)/1e9, d)
+		}
+	}
+	return nil
+}
 
 // usable is the part of a device's memory that trainings may divide.
 const usable = 0.9

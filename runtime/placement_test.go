@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
 	"runspec/runtime/accelerator"
 	"runspec/runtime/train"
@@ -111,5 +112,38 @@ func TestEngineOfOptionsWins(t *testing.T) {
 	o.Probe = func(context.Context, string) ([]accelerator.Device, error) { return nil, errors.New("no driver") }
 	if _, err := Run(context.Background(), p, o); err == nil || !strings.Contains(err.Error(), "engine xla: no driver") {
 		t.Errorf("an engine that is not to be had: %v", err)
+	}
+}
+
+// TestCrowdedDevices starts no more trainings than the devices' memory is expected
+// to hold.
+func TestCrowdedDevices(t *testing.T) {
+	p := smallPlan()
+	p.Datasets[0].Fingerprint = &nnunet.Fingerprint{
+		Spacings: [][3]float64{{2, 1, 1}}, ShapesAfterCrop: [][3]int{{8, 16, 16}}, MedianRelativeSize: 1,
+		Foreground: map[string]nnunet.Intensity{"0": {Mean: 1, Std: 1}},
+	}
+	p.Datasets[0].Description = nnunet.Dataset{Channels: []string{"MRI"}, Labels: []nnunet.Label{{Name: "background", Values: []int{0}}, {Name: "organ", Values: []int{1}}}, NumTraining: 5}
+	need, err := p.DeviceMemory()
+	if err != nil || need <= 0 {
+		t.Fatalf("%d, %v", need, err)
+	}
+	for _, c := range []struct {
+		memory  int64
+		workers int
+	}{{need / 2, 2}, {need * 5 / 2, 4}, {0, 6}, {need * 100, 6}} {
+		o := gpus(t, 2, options(t, t.TempDir(), Options{Workers: 6}))
+		list := o.Probe
+		o.Probe = func(ctx context.Context, path string) ([]accelerator.Device, error) {
+			devices, err := list(ctx, path)
+			for i := range devices {
+				devices[i].Memory = c.memory
+			}
+			return devices, err
+		}
+		o = o.withDefaults(p)
+		if _, err := place(context.Background(), p, &o); err != nil || o.Workers != c.workers {
+			t.Errorf("%d bytes of a device, %d of a training: %d workers, want %d; %v", c.memory, need, o.Workers, c.workers, err)
+		}
 	}
 }

@@ -31,7 +31,7 @@ func (p *Plan) Describe(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	table(&b, "Networks", "DATA SET\tCONFIGURATION\tPLANNER\tSPACING (mm)\tPATCH\tBATCH\tSTAGES\tFEATURES\tPARAMETERS\tMEMORY (estimate)", networks)
+	table(&b, "Networks", "DATA SET\tCONFIGURATION\tPLANNER\tSPACING (mm)\tPATCH\tBATCH\tSTAGES\tFEATURES\tPARAMETERS\tMEMORY (estimate)\tON A GPU", networks)
 	rungs, total := p.trainings()
 	table(&b, "Trainings of each data set", "WHAT\tRUNG\tTRIALS\tFOLDS\tEPOCHS EACH\tEPOCHS", rungs)
 	fmt.Fprintf(&b, "\nIn all %d epochs of %d iterations", total*len(p.Datasets), p.Training.Iterations)
@@ -122,7 +122,7 @@ func (p *Plan) networks() ([]string, error) {
 			if err != nil {
 				return nil, fmt.Errorf("data set %s: %w", d.Name, err)
 			}
-			row, err := network(c)
+			row, err := p.network(c)
 			if err != nil {
 				return nil, fmt.Errorf("data set %s: planner %s: %w", d.Name, planner, err)
 			}
@@ -143,13 +143,17 @@ func (d Dataset) unread(planner nnunet.Planner) string {
 }
 
 // network describes a configuration's network. Memory is what training holds
-// at its peak, by unet's estimate.
-func network(c nnunet.Configuration) (string, error) {
+// at its peak, by unet's estimates.
+func (p *Plan) network(c nnunet.Configuration) (string, error) {
 	n, err := unet.Build(c.Architecture)
 	if err != nil {
 		return "", err
 	}
 	memory, err := n.TrainingMemory(c.Batch, c.Patch3())
+	if err != nil {
+		return "", err
+	}
+	device, err := n.DeviceMemory(c.Batch, c.Patch3(), p.Training.Width())
 	if err != nil {
 		return "", err
 	}
@@ -164,7 +168,43 @@ func network(c nnunet.Configuration) (string, error) {
 		features = append(features, fmt.Sprint(s.Features))
 	}
 	return cells(strings.Join(spacing, "×"), strings.Join(patch, "×"), c.Batch, len(features), strings.Join(features, " "),
-		n.ParameterCount(), fmt.Sprintf("%.2f GB", float64(memory)/1e9)), nil
+		n.ParameterCount(), fmt.Sprintf("%.2f GB", float64(memory)/1e9), fmt.Sprintf("%.2f GB", float64(device)/1e9)), nil
+}
+
+// Width is the bytes of an activation at rest on a device, which computes in
+// half precision unless it is told otherwise.
+func (t Training) Width() int {
+	if t.Precision == "fp32" {
+		return 4
+	}
+	return 2
+}
+
+// DeviceMemory estimates the bytes of a device that the largest network holds
+// that the plan's planners make; searched ones may hold more. It is 0 where no
+// data set has been read.
+func (p *Plan) DeviceMemory() (largest int64, err error) {
+	for _, d := range p.Datasets {
+		if d.Fingerprint == nil {
+			continue
+		}
+		for _, planner := range p.Planners() {
+			_, c, err := p.Training.Settings(d.Description, *d.Fingerprint, planner, d.Configuration)
+			if err != nil {
+				return 0, fmt.Errorf("data set %s: %w", d.Name, err)
+			}
+			n, err := unet.Build(c.Architecture)
+			if err != nil {
+				return 0, err
+			}
+			one, err := n.DeviceMemory(c.Batch, c.Patch3(), p.Training.Width())
+			if err != nil {
+				return 0, err
+			}
+			largest = max(largest, one)
+		}
+	}
+	return largest, nil
 }
 
 // trainings lists what is trained on one data set, and its epochs in all.

@@ -148,11 +148,17 @@ func (n Network) FeatureMapSize(patch [3]int, deepSupervision bool) int64 {
 // pass between blocks. Parameters come with gradient and momentum. Image,
 // target and kernels' scratch space are left out.
 func (n Network) TrainingMemory(batch int, patch [3]int) (int64, error) {
+	kept, largest, err := n.kept(patch)
+	return 4 * (int64(batch)*(kept+2*largest) + 3*n.ParameterCount()), err
+}
+
+// kept are the elements of the outputs that the backward pass reads of one patch,
+// and of the largest of all.
+func (n Network) kept(patch [3]int) (kept, largest int64, err error) {
 	shapes, err := n.Shapes(patch)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	var kept, largest int64
 	for i, b := range n.Blocks {
 		size := int64(b.Channels[1]) * product(shapes[i][:]...)
 		largest = max(largest, size)
@@ -160,7 +166,21 @@ func (n Network) TrainingMemory(batch int, patch [3]int) (int64, error) {
 			kept += size
 		}
 	}
-	return 4 * (int64(batch)*(kept+2*largest) + 3*n.ParameterCount()), nil
+	return kept, largest, nil
+}
+
+// DeviceMemory estimates the bytes that one training step holds on a device of
+// XLA's, whose activations are of so many bytes each:
+//
+//	width * batch * (kept + 2 * largest) + 4 * 2 * parameters
+//
+// with kept and largest as TrainingMemory's; parameters come with their momentum,
+// since gradients are used up as they arise. What XLA makes of the steps for an
+// H200 holds 0.79 to 0.90 of it (runtime/engine/bench/results, hlo); the rest is
+// room for what cuDNN takes to work in.
+func (n Network) DeviceMemory(batch int, patch [3]int, width int) (int64, error) {
+	kept, largest, err := n.kept(patch)
+	return int64(width)*int64(batch)*(kept+2*largest) + 8*n.ParameterCount(), err
 }
 
 func product(lengths ...int) int64 {

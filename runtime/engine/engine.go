@@ -73,6 +73,14 @@ const (
 	FP16 Precision = "fp16"
 )
 
+// Bytes are those of an activation.
+func (p Precision) Bytes() int {
+	if p == BF16 || p == FP16 {
+		return 2
+	}
+	return 4
+}
+
 // ScalerSlot is the slot of a State in which FP16 keeps its loss scale: two
 // tensors (1), ScalerScale and ScalerGrowth. Executors of other precisions take
 // a State with it and leave it out of theirs; without it the scale starts anew.

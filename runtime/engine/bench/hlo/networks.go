@@ -96,3 +96,12 @@ func (n network) program() (*engine.Program, error) {
 		Optimizer: engine.Optimizer{Kind: engine.SGD, Momentum: 0.99, WeightDecay: 3e-5, Clip: 12},
 	})
 }
+
+// estimate is the memory that a plan expects the step to hold on a device.
+func (n network) estimate(p engine.Precision) (int64, error) {
+	u, err := unet.Build(n.arch)
+	if err != nil {
+		return 0, err
+	}
+	return u.DeviceMemory(n.batch, n.patch, p.Bytes())
+}

@@ -30,11 +30,15 @@ func (s settings) try(n network, t *pjrt.Topology) error {
 		return err
 	}
 	start := time.Now()
-	m, err := s.compile(n.name, t, text)
+	m, memory, err := s.compile(n.name, t, text)
 	if err != nil {
 		return err
 	}
 	f := examine(m, p)
+	f.memory = memory
+	if f.estimate, err = n.estimate(engine.Precision(s.precision)); err != nil {
+		return err
+	}
 	if engine.Precision(s.precision) == engine.FP32 { // in which all is float32, and twice as large
 		f.wide, n.ideal, n.budget = nil, 2*n.ideal, 2*n.budget
 	}
@@ -49,32 +53,38 @@ func (s settings) file(path string, t *pjrt.Topology) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.compile(strings.TrimSuffix(filepath.Base(path), ".mlir"), t, string(text))
+	m, memory, err := s.compile(strings.TrimSuffix(filepath.Base(path), ".mlir"), t, string(text))
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	fmt.Printf("\n%s: %d kernels, %.1f MB\n", path, len(m.Kernels()), float64(m.Bytes())/1e6)
+	fmt.Printf("\n%s: %d kernels move %.1f MB, and hold %.1f MB\n", path, len(m.Kernels()), float64(m.Bytes())/1e6, float64(memory.Total())/1e6)
 	list(m, len(m.Kernels()))
 	return nil
 }
 
-func (s settings) compile(name string, t *pjrt.Topology, text string) (*hlo.Module, error) {
+func (s settings) compile(name string, t *pjrt.Topology, text string) (*hlo.Module, pjrt.Footprint, error) {
+	var none pjrt.Footprint
 	flags := append(xla.GPUFlags(),
 		pjrt.Flag{Name: "xla_gpu_autotune_level", Value: "0"}, // there is no GPU to time on
 		pjrt.Flag{Name: "xla_gpu_cuda_data_dir", Value: s.cuda})
 	c, err := t.Compile(text, append(flags, s.flags...)...)
 	if err != nil {
-		return nil, err
+		return nil, none, err
 	}
 	defer c.Close()
 	code, format, err := c.Optimized()
 	if err != nil {
-		return nil, err
+		return nil, none, err
 	}
 	if err := s.store(name+".hlo.pb", code); err != nil {
-		return nil, err
+		return nil, none, err
 	}
-	return hlo.Read(code, format)
+	memory, err := c.Footprint()
+	if err != nil {
+		return nil, none, err
+	}
+	m, err := hlo.Read(code, format)
+	return m, memory, err
 }
 
 // store keeps a file, if a folder was named for it.
@@ -89,6 +99,8 @@ func (s settings) store(name string, data []byte) error {
 type findings struct {
 	kernels      int
 	bytes        int64
+	memory       pjrt.Footprint
+	estimate     int64          // of memory, the plan's
 	convolutions map[string]int // by kind
 	unknown      []hlo.Kernel   // convolutions of no kind of cuDNN's, or not channels last
 	relayouts    []hlo.Kernel
@@ -155,6 +167,8 @@ func (f findings) print(n network, took time.Duration) {
 		fmt.Printf(", ideal %.2f", n.ideal)
 	}
 	fmt.Printf("; %.2f ms at 4.3 TB/s)\n", gb/4.3)
+	fmt.Printf("  memory                        %.2f GB, of it %.2f temporary (the plan's estimate %.2f)\n",
+		float64(f.memory.Total())/1e9, float64(f.memory.Temporary)/1e9, float64(f.estimate)/1e9)
 	fmt.Printf("  convolutions                  %d forward, %d backward-input, %d backward-filter\n",
 		f.convolutions["forward"], f.convolutions["backward-input"], f.convolutions["backward-filter"])
 	for _, x := range []struct {

@@ -38,10 +38,11 @@ const (
 	topologyCreate           function = 82
 	topologyDestroy          function = 83
 	compileAhead             function = 89
+	executableMemory         function = 96
 )
 
 // last is the highest place that this package calls.
-const last = compileAhead
+const last = executableMemory
 
 // names are the functions' names in the header, which the layout test compares.
 var names = map[function]string{
@@ -59,7 +60,7 @@ var names = map[function]string{
 	deserializeAndLoad: "Executable_DeserializeAndLoad", bufferDestroy: "Buffer_Destroy",
 	bufferToHost: "Buffer_ToHostBuffer", executableOptimized: "Executable_OptimizedProgram",
 	topologyCreate: "TopologyDescription_Create", topologyDestroy: "TopologyDescription_Destroy",
-	compileAhead: "Compile",
+	compileAhead: "Compile", executableMemory: "Executable_GetCompiledMemoryStats",
 }
 
 // tableOffset is where the table begins in PJRT_Api: behind struct_size, the
@@ -141,6 +142,11 @@ type (
 		optionsLength uintptr
 		client        uintptr
 		executable    uintptr
+	}
+
+	compiledMemory struct {
+		executable                               uintptr
+		code, arguments, outputs, aliased, temps int64
 	}
 
 	optimized struct {

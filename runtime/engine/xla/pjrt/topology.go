@@ -82,6 +82,24 @@ func (c *Compiled) Optimized() (code []byte, format string, err error) {
 	return code, text(uintptr(p.fields.format), p.fields.formatLength), nil
 }
 
+// Footprint is what a program takes of a device's memory while it runs, in bytes.
+type Footprint struct {
+	Code, Arguments, Outputs int64
+	Aliased                  int64 // of the outputs, in the arguments' place
+	Temporary                int64
+}
+
+// Total is all of it.
+func (f Footprint) Total() int64 {
+	return f.Code + f.Arguments + f.Outputs - f.Aliased + f.Temporary
+}
+
+// Footprint tells it.
+func (c *Compiled) Footprint() (Footprint, error) {
+	a, err := call(c.plugin, executableMemory, compiledMemory{executable: c.object})
+	return Footprint{a.code, a.arguments, a.outputs, a.aliased, a.temps}, err
+}
+
 // Close frees the program.
 func (c *Compiled) Close() error {
 	_, err := call(c.plugin, executableDestroy, handle{c.object})
