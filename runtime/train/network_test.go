@@ -30,12 +30,23 @@ func task04(features int) unet.Architecture {
 // task04Program trains task04 as nnU-Net does, batch 2.
 func task04Program(t testing.TB, features int) *engine.Program {
 	t.Helper()
+	return programOf(t, features, [3]int{40, 56, 40})
+}
+
+// smallProgram is task04Program with few features and voxels.
+func smallProgram(t testing.TB) *engine.Program {
+	t.Helper()
+	return programOf(t, 4, [3]int{16, 16, 16})
+}
+
+func programOf(t testing.TB, features int, patch [3]int) *engine.Program {
+	t.Helper()
 	n, err := unet.Build(task04(features))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p, err := train.Build(n, train.GraphOptions{
-		Batch: 2, Patch: [3]int{40, 56, 40},
+		Batch: 2, Patch: patch,
 		Loss:      engine.Loss{Kind: engine.DiceCE},
 		Optimizer: engine.Optimizer{Kind: engine.SGD, Momentum: 0.99, WeightDecay: 3e-5, Clip: 12},
 	})

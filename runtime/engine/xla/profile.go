@@ -2,6 +2,7 @@ package xla
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"runspec/runtime/engine"
@@ -35,19 +36,18 @@ func (e *Executor) Profile(runs int) ([]Cost, error) {
 	at := map[string]int{}
 	need := whole.needed()
 	for i, n := range e.program.Train.Nodes {
-		if !need[i] || !profiled(n) {
+		if !need[i] || !profiled(n) || whole.onlySliced(i) {
 			continue
 		}
-		key := fmt.Sprintf("%T%+v%v", n.Op, n.Op, n.Shape)
-		for _, k := range n.In {
-			key += fmt.Sprint(whole.values[k].kind, whole.values[k].shape)
-		}
+		c, operands := whole.isolate(n)
+		key := fmt.Sprintf("%T%+v%v%v", c.Op, c.Op, c.Shape, c.In)
 		if j, seen := at[key]; seen {
 			list[j].Count++
 			continue
 		}
 		at[key] = len(list)
-		list = append(list, e.cost(whole, i, runs))
+		c.Seconds, c.Err = e.alone(whole, n, operands, runs)
+		list = append(list, c)
 	}
 	return list, nil
 }
@@ -62,35 +62,69 @@ func profiled(n engine.Node) bool {
 	return true
 }
 
-// cost times one node.
-func (e *Executor) cost(whole *lowering, i, runs int) Cost {
-	n := e.program.Train.Nodes[i]
-	c := Cost{Op: n.Op, Shape: n.Shape, Count: 1}
-	var operands []value
-	for _, k := range n.In {
-		operands = append(operands, whole.values[k])
-		c.In = append(c.In, e.program.Train.Nodes[k].Shape)
-		c.Bytes += whole.values[k].bytes()
+// onlySliced says whether a node is read by slices alone that do without it.
+func (l *lowering) onlySliced(node int) bool {
+	if _, ok := l.graph.Nodes[node].Op.(engine.ConvolutionInput); !ok {
+		return false
 	}
-	c.Bytes += whole.values[i].bytes()
-	c.Seconds, c.Err = e.alone(n, operands, runs)
-	return c
+	readers, sliced := 0, 0
+	for _, n := range l.graph.Nodes {
+		if slices.Contains(n.In, node) {
+			readers++
+			if _, ok := n.Op.(engine.Slice); ok {
+				sliced++
+			}
+		}
+	}
+	return readers > 0 && readers == sliced
+}
+
+// isolate says what a node is by itself, and the nodes that it reads. A slice of a
+// convolution's gradient is a gradient by some of the channels (sliced).
+func (l *lowering) isolate(n engine.Node) (c Cost, operands []int) {
+	c, operands = Cost{Op: n.Op, Shape: n.Shape, Count: 1}, n.In
+	slice, _ := n.Op.(engine.Slice)
+	if whole := l.graph.Nodes[n.In[0]]; slice.Channels > 0 {
+		if op, ok := whole.Op.(engine.ConvolutionInput); ok {
+			c.Op, operands = op, whole.In
+		}
+	}
+	for _, k := range operands {
+		c.In = append(c.In, l.graph.Nodes[k].Shape)
+		c.Bytes += l.values[k].bytes()
+	}
+	if _, ok := c.Op.(engine.ConvolutionInput); ok && slice.Channels > 0 {
+		c.In[1] = slices.Clone(c.In[1])
+		c.In[1][1] = slice.Channels
+	}
+	width := 4
+	if len(n.Shape) == 5 && l.activations != f32 {
+		width = 2
+	}
+	c.Bytes += float64(width * engine.Size(n.Shape))
+	return c, operands
 }
 
 func (v value) bytes() float64 {
 	width := 4
-	if v.kind == bf16 {
+	if v.kind == bf16 || v.kind == f16 {
 		width = 2
 	}
 	return float64(width * engine.Size(v.shape))
 }
 
-// alone runs a node as a program of its own.
-func (e *Executor) alone(n engine.Node, operands []value, runs int) (float64, error) {
+// alone runs a node as a program of its own, on the operands that it has in the
+// whole.
+func (e *Executor) alone(whole *lowering, n engine.Node, operands []int, runs int) (float64, error) {
 	l := newLowering(e.program, e.program.Train, e.activations)
-	var in []value
-	for _, v := range operands {
-		in = append(in, l.argument(v.kind, v.shape))
+	var list, in []value
+	for _, k := range operands {
+		v := whole.values[k]
+		list = append(list, v)
+		l.values[k] = l.argument(v.kind, v.shape)
+	}
+	for _, k := range n.In {
+		in = append(in, l.values[k])
 	}
 	out, err := l.node(n, in)
 	if err != nil {
@@ -101,7 +135,7 @@ func (e *Executor) alone(n engine.Node, operands []value, runs int) (float64, er
 		return 0, err
 	}
 	defer x.Close()
-	made, err := e.madeUp(operands)
+	made, err := e.madeUp(list)
 	defer release(made)
 	if err != nil {
 		return 0, err
