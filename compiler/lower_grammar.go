@@ -72,8 +72,9 @@ func (l *lowering) grammar(n node, p *space.Parameter, stages []int) bool {
 }
 
 // derivation checks one that a parameter gives as a text, without a grammar:
-// that a network can be built from it, where the data set's plan has the stages.
-func (l *lowering) derivation(n node, p space.Parameter) {
+// that a network can be built from it, and that the data sets' plans have its
+// stages, as far as their number is known.
+func (l *lowering) derivation(n node, p space.Parameter, ds []plan.Dataset) {
 	text, _ := n.text()
 	d, err := grammar.ParseTree(text)
 	if err == nil {
@@ -81,6 +82,13 @@ func (l *lowering) derivation(n node, p space.Parameter) {
 	}
 	if err != nil {
 		l.add(n, diag.BadHyperparameter, "Hyperparameter can't have this value", "Parameter %s may be %s, from which no network can be built: %s. Write a derivation as `runspec space sample` shows them, such as (S unet (2E …) (2D …)).", p.Name, write(n.value), err)
+		return
+	}
+	for _, known := range ds {
+		if err := known.Room(text); err != nil {
+			l.add(n, diag.BadHyperparameter, "Hyperparameter can't have this value", "Parameter %s may be %s, which is too deep: %s.", p.Name, write(n.value), err)
+			return
+		}
 	}
 }
 
