@@ -25,6 +25,24 @@ import (
 // errMissing is a run that ended without a result of some approach.
 var errMissing = errors.New("no training of an approach ended well")
 
+// group makes a command of verbs alone one that shows its help, and refuses a verb
+// that it has not.
+func group(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(verbs...)
+	var names []string
+	for _, v := range verbs {
+		names = append(names, v.Name())
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return fmt.Errorf("%s has no verb %q; it has %s", cmd.CommandPath(), args[0], strings.Join(names, ", "))
+	}
+	cmd.Args = cobra.ArbitraryArgs
+	return cmd
+}
+
 // flags are what the commands share.
 type flags struct {
 	tags        map[string]string

@@ -429,14 +429,10 @@ func (f *flags) evaluateCommand() *cobra.Command {
 }
 
 func (f *flags) postprocessCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "postprocess determine|apply",
 		Short: "Find out whether keeping the largest component helps, and do it",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(f.determineCommand(), applyCommand())
-	return cmd
+	}, f.determineCommand(), applyCommand())
 }
 
 func (f *flags) determineCommand() *cobra.Command {
