@@ -28,7 +28,7 @@ func (l *lowering) space(n node, ds []plan.Dataset) space.Space {
 			l.hyperparameter(f, p, ds)
 		}
 		if ok && p.Kind == space.Grammar {
-			whole = l.grammar(f, &s.Parameters[len(s.Parameters)-1], stages) && whole
+			whole = l.grammar(f, &s.Parameters[len(s.Parameters)-1], ds) && whole
 		}
 	}
 	slices.SortFunc(s.Parameters, func(a, b space.Parameter) int { return strings.Compare(a.Name, b.Name) })

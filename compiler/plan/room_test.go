@@ -4,8 +4,26 @@ import (
 	"strings"
 	"testing"
 
+	"runspec/compiler/grammar"
 	"runspec/compiler/space"
+	"runspec/grammars"
 )
+
+// TestRoomOfGrammars holds a grammar that a data set's plan binds, and one whose
+// stages are given, against the plan.
+func TestRoomOfGrammars(t *testing.T) {
+	heart := Dataset{Name: "Dataset002_Heart", Published: "D02", Configuration: "3d_fullres"}
+	for stages, fits := range map[int]bool{0: true, 6: true, 7: false} {
+		template := &grammar.Template{File: "unet.hcl", HCL: string(grammars.UNet), Variables: grammar.Variables{}}
+		if stages > 0 {
+			template.Variables[space.Stages] = stages
+		}
+		s := Study{Space: space.Space{Parameters: []space.Parameter{{Name: Tree, Kind: space.Grammar, Template: template}}}}
+		if err := s.Room(heart); (err == nil) != fits {
+			t.Errorf("%d stages given: %v", stages, err)
+		}
+	}
+}
 
 // TestRoom holds written derivations against the stages of a data set's plan.
 func TestRoom(t *testing.T) {

@@ -87,15 +87,28 @@ func (d Dataset) Room(derivation string) error {
 	return fmt.Errorf("it has %d stages, and nnU-Net's network of %s has %s; take out the deepest %d, of encoder and decoder alike", len(blocks), d.Name, stages, len(blocks)-stages.Count)
 }
 
-// Room says which derivation written down in the study's space has more stages
-// than the data set's plan; a grammar's derivations never have.
+// Room says which derivation of the study's space, written down or of a grammar
+// that has not been bound to the data set's plan, has more stages than that.
 func (s Study) Room(d Dataset) error {
+	s, err := s.Bound(d)
+	if err != nil {
+		return err
+	}
 	p, ok := s.Space.Parameter(Tree)
-	if !ok || p.Kind == space.Grammar {
+	if !ok {
 		return nil
 	}
+	var texts []string
 	for _, v := range p.Choices {
 		text, _ := v.Text()
+		texts = append(texts, text)
+	}
+	if p.Kind == space.Grammar {
+		for _, o := range p.Grammar.Openings() {
+			texts = append(texts, o.String())
+		}
+	}
+	for _, text := range texts {
 		if err := d.Room(text); err != nil {
 			return fmt.Errorf("study %s: a derivation that parameter %s may be has no room: %w", s.Name, Tree, err)
 		}
