@@ -25,6 +25,24 @@ import (
 // errMissing is a run that ended without a result of some approach.
 var errMissing = errors.New("no training of an approach ended well")
 
+// group makes a command of verbs alone one that shows its help, and refuses a verb
+// that it has not.
+func group(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(verbs...)
+	var names []string
+	for _, v := range verbs {
+		names = append(names, v.Name())
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return fmt.Errorf("%s has no verb %q; it has %s", cmd.CommandPath(), args[0], strings.Join(names, ", "))
+	}
+	cmd.Args = cobra.ArbitraryArgs
+	return cmd
+}
+
 // flags are what the commands share.
 type flags struct {
 	tags        map[string]string
@@ -46,7 +64,7 @@ func command(f *flags) *cobra.Command {
 under the searches that it describes, and prints a table against nnU-Net's
 defaults. The same command run again continues where it was.`,
 		Example: `  runspec experiments/quickstart.cue
-  runspec experiments/hippocampus.cue -t profile=laptop --data ../shared/data
+  runspec experiments/hippocampus.cue -t profile=laptop --data ~/decathlon
   runspec plan experiments/hippocampus.cue`,
 		Args:          cobra.MaximumNArgs(1),
 		SilenceUsage:  true,
@@ -88,7 +106,7 @@ func (f *flags) bind(cmd *cobra.Command) {
 	p.Var((*size)(&f.options.Limits.Memory), "memory", "memory that one training's process may hold, such as 12GiB (default the spec's)")
 	p.BoolVar(&f.options.ExtendBudget, "extend-budget", false, "go on in a run directory with more epochs, trials, rungs or folds")
 	p.BoolVar(&f.options.WarmStart, "warm-start", false, "go on in a run directory with a larger space, or with more studies, baselines or data sets")
-	p.StringVar(&f.warmFrom, "warm-start-from", "", "give PriorBand's studies what another run observed: its directory, or a CSV file with the columns dataset, epochs, dice, cost and the parameters")
+	p.StringVar(&f.warmFrom, "warm-start-from", "", "give studies of PriorBand and Pareto-Bayes what another run observed: its directory, or a CSV file with the columns dataset, epochs, dice, cost and the parameters")
 	p.BoolVar(&f.options.RetryFailed, "retry-failed", false, "try failed trials again, though the searches have gone on without them")
 	p.BoolVar(&f.options.Fresh, "fresh", false, "begin anew; the run directory that is there is moved aside")
 	p.BoolVar(&f.locked, "locked", false, "refuse to go on where the spec's lock is missing or says otherwise")

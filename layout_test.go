@@ -32,7 +32,7 @@ var groups = [][]string{
 	{"runtime/exchange"},
 	{"runtime/journal"},
 	{"runtime/execute"},
-	{"runtime/analyze", "runtime/report", "runtime/progress", "runtime/provenance"},
+	{"runtime/report", "runtime/progress", "runtime/provenance"},
 	{"runtime"},
 	{"runtime/inspect", "runtime/doctor", "runtime/engine/bench/hlo"},
 	{".", "runtime/engine/bench/gpu"},

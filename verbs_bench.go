@@ -18,9 +18,7 @@ import (
 const recordedOutcomes = "../shared/reference/search/7_benchmark"
 
 func benchCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "bench", Short: "Compare search methods where no training is needed"}
-	cmd.AddCommand(benchSearchCommand())
-	return cmd
+	return group(&cobra.Command{Use: "bench", Short: "Compare search methods where no training is needed"}, benchSearchCommand())
 }
 
 // benchFlags are what bench search is told.

@@ -70,11 +70,9 @@ func (f *flags) exportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export nnunet|onnx|safetensors",
 		Short: "Write a trained network for other programs",
-		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(exportNNUNet(), exportFiles("onnx", "one ONNX file for each fold: image in, logits out", exchange.WriteONNX),
+	return group(cmd, exportNNUNet(), exportFiles("onnx", "one ONNX file for each fold: image in, logits out", exchange.WriteONNX),
 		exportFiles("safetensors", "one safetensors file for each fold, under PyTorch's names", exchange.WriteSafetensors))
-	return cmd
 }
 
 func exportNNUNet() *cobra.Command {
@@ -135,13 +133,10 @@ func exportFiles(ending, what string, encode func(exchange.Model, exchange.Fold)
 }
 
 func (f *flags) importCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "import nnunet|table",
 		Short: "Bring another program's result into a run's tables",
-		Args:  cobra.NoArgs,
-	}
-	cmd.AddCommand(importNNUNet(), importTable())
-	return cmd
+	}, importNNUNet(), importTable())
 }
 
 // bindOutside declares the flags of an import.

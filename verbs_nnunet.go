@@ -17,15 +17,11 @@ import (
 
 // nnunetCommand groups what nnU-Net does step by step, on nnU-Net's own files.
 func (f *flags) nnunetCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "nnunet",
 		Short: "nnU-Net's steps one by one, from and to nnU-Net's own files",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(nnunetPlanCommand(), f.fingerprintCommand(), preprocessCommand(),
+	}, nnunetPlanCommand(), f.fingerprintCommand(), preprocessCommand(),
 		f.predictCommand(), ensembleCommand(), f.evaluateCommand(), f.postprocessCommand())
-	return cmd
 }
 
 func nnunetPlanCommand() *cobra.Command {

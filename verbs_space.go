@@ -38,8 +38,7 @@ hand; of the others it shows what is known, with the published number of stages.
 	p.IntVar(&s.look.Stages, "stages", 0, "stages that grammars are bound to (default those of the data set's plan)")
 	p.Uint64Var(&s.look.Seed, "seed", 0, "seed of samples")
 	p.BoolVar(&s.json, "json", false, "print it as JSON")
-	cmd.AddCommand(s.statsCommand(), s.sampleCommand(), s.checkCommand(), s.treeCommand())
-	return cmd
+	return group(cmd, s.statsCommand(), s.sampleCommand(), s.checkCommand(), s.treeCommand())
 }
 
 func (s *spaceFlags) statsCommand() *cobra.Command {

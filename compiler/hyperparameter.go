@@ -13,8 +13,8 @@ import (
 
 // hyperparameter checks a parameter against the field of #Hyperparameters or
 // #Network that bears its name: it must exist, and admit all that the parameter
-// can be.
-func (l *lowering) hyperparameter(n node, p space.Parameter) {
+// can be, on each of the data sets.
+func (l *lowering) hyperparameter(n node, p space.Parameter, ds []plan.Dataset) {
 	known := n.s.language.LookupPath(cue.ParsePath("#Hyperparameters"))
 	networks := n.s.language.LookupPath(cue.ParsePath("#Network"))
 	path := cue.MakePath(cue.Str(p.Name).Optional())
@@ -35,7 +35,7 @@ func (l *lowering) hyperparameter(n node, p space.Parameter) {
 			return
 		}
 		if p.Name == plan.Tree && p.Kind != space.Grammar {
-			l.derivation(e, p)
+			l.derivation(e, p, ds)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"runspec/compiler/diag"
 	"runspec/compiler/grammar"
@@ -33,7 +34,7 @@ func stagesOf(ds []plan.Dataset) []int {
 
 // grammar gives a parameter its grammar, unbound, and tells what is wrong with
 // it in the grammar's own file; it is false where something is.
-func (l *lowering) grammar(n node, p *space.Parameter, stages []int) bool {
+func (l *lowering) grammar(n node, p *space.Parameter, known []plan.Dataset) bool {
 	name, _ := n.field("grammar").text()
 	t := &grammar.Template{File: "grammars/unet.hcl", HCL: string(grammars.UNet)}
 	if name != "unet" {
@@ -61,10 +62,10 @@ func (l *lowering) grammar(n node, p *space.Parameter, stages []int) bool {
 		p.Prior = ""
 	}
 	p.Template = t
-	for _, count := range stages {
+	for _, count := range stagesOf(known) {
 		g, ds := t.Bind(grammar.Variables{space.Stages: count})
 		l.found = append(l.found, ds...)
-		if len(ds) > 0 || !l.derives(n, *p, g) {
+		if len(ds) > 0 || !l.derives(n, *p, g) || !l.room(n, *p, g, count, known) {
 			return false // with other stages the same would be told again
 		}
 	}
@@ -72,8 +73,9 @@ func (l *lowering) grammar(n node, p *space.Parameter, stages []int) bool {
 }
 
 // derivation checks one that a parameter gives as a text, without a grammar:
-// that a network can be built from it, where the data set's plan has the stages.
-func (l *lowering) derivation(n node, p space.Parameter) {
+// that a network can be built from it, and that the data sets' plans have its
+// stages, as far as their number is known.
+func (l *lowering) derivation(n node, p space.Parameter, ds []plan.Dataset) {
 	text, _ := n.text()
 	d, err := grammar.ParseTree(text)
 	if err == nil {
@@ -81,6 +83,13 @@ func (l *lowering) derivation(n node, p space.Parameter) {
 	}
 	if err != nil {
 		l.add(n, diag.BadHyperparameter, "Hyperparameter can't have this value", "Parameter %s may be %s, from which no network can be built: %s. Write a derivation as `runspec space sample` shows them, such as (S unet (2E …) (2D …)).", p.Name, write(n.value), err)
+		return
+	}
+	for _, known := range ds {
+		if err := known.Room(text); err != nil {
+			l.add(n, diag.BadHyperparameter, "Hyperparameter can't have this value", "Parameter %s may be %s, which is too deep: %s.", p.Name, write(n.value), err)
+			return
+		}
 	}
 }
 
@@ -103,4 +112,26 @@ func (l *lowering) derives(n node, p space.Parameter, g grammar.Grammar) bool {
 	}
 	l.add(n.field("grammar"), diag.BadHyperparameter, "Hyperparameter can't have this value", "Parameter %s may be %s, from which no network can be built: %s. Use the terminals of grammars/unet.hcl.", p.Name, d, fmt.Sprint(err))
 	return false
+}
+
+// room checks that a grammar with a number of stages yields no derivation that is
+// deeper than the plans of the data sets with that number, by all that its start
+// symbol may be.
+func (l *lowering) room(n node, p space.Parameter, g grammar.Grammar, count int, known []plan.Dataset) bool {
+	for _, d := range known {
+		if s, err := d.NetworkStages(); err != nil || s.Count != count {
+			continue
+		}
+		for _, o := range g.Openings() {
+			if err := d.Room(o.String()); err != nil {
+				at, remedy := n.field("grammar"), "Have the grammar use its variable stages"
+				if given := n.field("variables").field(space.Stages); given.set() {
+					at, remedy = given, "Drop it, since the data set's plan gives it"
+				}
+				l.add(at, diag.BadHyperparameter, "Hyperparameter can't have this value", "A derivation of parameter %s may be too deep: %s. %s, or take fewer.", p.Name, strings.Split(err.Error(), ";")[0], remedy)
+				return false
+			}
+		}
+	}
+	return true
 }

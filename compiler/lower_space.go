@@ -7,13 +7,15 @@ import (
 	"cuelang.org/go/cue"
 
 	"runspec/compiler/diag"
+	"runspec/compiler/plan"
 	"runspec/compiler/space"
 )
 
 // space lowers a search space, whose grammars are checked with the stages of the
 // data sets' networks, and has each of its mistakes told at the
 // parameter's own place.
-func (l *lowering) space(n node, stages []int) space.Space {
+func (l *lowering) space(n node, ds []plan.Dataset) space.Space {
+	stages := stagesOf(ds)
 	s := space.Space{Parameters: []space.Parameter{}}
 	places := map[string]node{}
 	whole := true
@@ -23,10 +25,10 @@ func (l *lowering) space(n node, stages []int) space.Space {
 		places[p.Name] = f
 		s.Parameters = append(s.Parameters, p)
 		if ok {
-			l.hyperparameter(f, p)
+			l.hyperparameter(f, p, ds)
 		}
 		if ok && p.Kind == space.Grammar {
-			whole = l.grammar(f, &s.Parameters[len(s.Parameters)-1], stages) && whole
+			whole = l.grammar(f, &s.Parameters[len(s.Parameters)-1], ds) && whole
 		}
 	}
 	slices.SortFunc(s.Parameters, func(a, b space.Parameter) int { return strings.Compare(a.Name, b.Name) })

@@ -29,7 +29,7 @@ func (l *lowering) studies(root node, p *plan.Plan) []plan.Study {
 
 func (l *lowering) study(n, root node, p *plan.Plan) plan.Study {
 	s := plan.Study{Name: n.name, Seed: plan.StudySeed(p.Seed, n.name), Folds: p.Folds}
-	s.Space = l.space(n.field("space"), stagesOf(p.Datasets))
+	s.Space = l.space(n.field("space"), p.Datasets)
 	planner, _ := n.field("planner").text()
 	s.Planner = nnunet.Planner(planner)
 	if f := n.field("folds"); f.set() {

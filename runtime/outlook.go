@@ -24,6 +24,8 @@ type Outlook struct {
 	Sets    []Ahead       // by data set, in the plan's order
 	Left    int           // trainings that are left, as far as the plan tells
 	Todo    bool          // a run would train something
+
+	Simulated bool // nothing is trained: no time and no disk are reckoned
 }
 
 // Ahead is what one data set takes.
@@ -52,7 +54,7 @@ func (a Approach) Missing() int { return max(0, a.Planned-a.Finished-a.Failed) }
 // Look gives the outlook of a plan.
 func Look(p *plan.Plan, o Options) (Outlook, error) {
 	o = o.withDefaults(p)
-	out := Outlook{RunDir: relative(o.RunDir)}
+	out := Outlook{RunDir: relative(o.RunDir), Simulated: p.Simulation != nil}
 	events, err := out.read(&p, o)
 	if err != nil {
 		return out, err

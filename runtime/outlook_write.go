@@ -23,20 +23,9 @@ func (out Outlook) Write(w io.Writer) error {
 		}
 	}
 	t.Flush() // into memory
-	fmt.Fprintln(&b, "\nEstimates, one training after the other")
-	t = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "  DATA SET\tCHECKPOINTS\tCACHE\tAN EPOCH\tALL THAT IS LEFT\tWHOLE PLAN WITHOUT CONTINUATION\tRECKONED FROM")
-	for _, a := range out.Sets {
-		first := fmt.Sprintf("  %s\t%s\t%s", a.Dataset, gigabytes(a.Disk), gigabytes(a.Cases))
-		if len(a.Paces) == 0 {
-			fmt.Fprintf(t, "%s\t%s\t%[2]s\t%[2]s\t\n", first, unknown)
-		}
-		for _, p := range a.Paces {
-			fmt.Fprintf(t, "%s\t%s s\t%s\t%s\t%s\n", first, round(p.Epoch), hours(p.Hours), hours(p.Anew), p.From)
-			first = "\t\t"
-		}
+	if !out.Simulated {
+		out.writeEstimates(&b)
 	}
-	t.Flush() // into memory
 	if len(out.Changes) > 0 {
 		fmt.Fprintf(&b, "\n%s holds a run of another plan; %s (old → new):\n", out.RunDir, plan.Summary(out.Changes))
 		plan.WriteChanges(&b, out.Changes) // into memory
@@ -49,6 +38,25 @@ func (out Outlook) Write(w io.Writer) error {
 	return err
 }
 
+// writeEstimates writes what trainings take, each data set's by all that it is
+// reckoned from.
+func (out Outlook) writeEstimates(b *strings.Builder) {
+	fmt.Fprintln(b, "\nEstimates, one training after the other")
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "  DATA SET\tCHECKPOINTS\tCACHE\tAN EPOCH\tALL THAT IS LEFT\tWHOLE PLAN WITHOUT CONTINUATION\tRECKONED FROM")
+	for _, a := range out.Sets {
+		first := fmt.Sprintf("  %s\t%s\t%s", a.Dataset, gigabytes(a.Disk), gigabytes(a.Cases))
+		if len(a.Paces) == 0 {
+			fmt.Fprintf(t, "%s\t%s\t%[2]s\t%[2]s\t\n", first, unknown)
+		}
+		for _, p := range a.Paces {
+			fmt.Fprintf(t, "%s\t%s s\t%s\t%s\t%s\n", first, round(p.Epoch), hours(p.Hours), hours(p.Anew), p.From)
+			first = "\t\t"
+		}
+	}
+	t.Flush() // into memory
+}
+
 // unknown is what a table shows where there is nothing to reckon from.
 const unknown = "(unknown)"
 
@@ -59,6 +67,9 @@ func (out Outlook) sum() string {
 	total, left := 0.0, fmt.Sprintf("%d trainings are left", out.Left)
 	if out.Left == 1 {
 		left = "One training is left"
+	}
+	if out.Simulated {
+		return left + ", which a simulation stands for."
 	}
 	for _, a := range out.Sets {
 		if len(a.Paces) == 0 {

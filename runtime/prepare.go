@@ -56,6 +56,11 @@ func prepare(ctx context.Context, p *plan.Plan, d plan.Dataset, o Options) (*pre
 		d.Fingerprint = data.Fingerprint
 	}
 	one.fingerprint = *d.Fingerprint
+	for _, study := range p.Studies {
+		if err := study.Room(d); err != nil {
+			return nil, err
+		}
+	}
 	for _, planner := range p.Planners() {
 		s, c, err := one.settings(p, planner)
 		if err != nil {

@@ -55,7 +55,7 @@ func blackBox(s plan.Simulation) (simulate.Box, error) {
 		return simulate.ParseTable(s.File, []byte(s.Text))
 	}
 	f, err := simulate.BuiltIn()
-	if err == nil && s.Text != "" {
+	if err == nil && s.File != "" {
 		f, err = simulate.ParseFormula(s.File, []byte(s.Text))
 	}
 	if err != nil {

@@ -50,6 +50,23 @@ func (g Grammar) Default() Derivation {
 	return g.derive(g.Start, func(p Production) int { return p.Default })
 }
 
+// Openings are derivations that begin with each of the start symbol's
+// alternatives and are defaults below, the default among them.
+func (g Grammar) Openings() []Derivation {
+	var out []Derivation
+	for i := range g.must(g.Start).Alternatives {
+		first := true
+		out = append(out, g.derive(g.Start, func(p Production) int {
+			if !first {
+				return p.Default
+			}
+			first = false
+			return i
+		}))
+	}
+	return out
+}
+
 // Sample draws a derivation from the prior, or else uniformly at each
 // production (not uniformly among the trees).
 func (g Grammar) Sample(rng *rand.Rand, usePrior bool) Derivation {

@@ -3,7 +3,10 @@ package plan
 import (
 	"fmt"
 
+	"runspec/compiler/grammar"
 	"runspec/compiler/nnunet"
+	"runspec/compiler/space"
+	"runspec/compiler/unet"
 )
 
 // Origin says where a number of stages is from.
@@ -63,4 +66,52 @@ func (d Dataset) NetworkStages() (Stages, error) {
 	}
 	_, c, err := one(d.Description, *d.Fingerprint, nnunet.Options{Planner: nnunet.ConvPlanner}, d.Configuration)
 	return Stages{len(c.Architecture.Stages), Planned}, err
+}
+
+// Room says why a derivation that is written down can't be a network of the
+// data set: it has more stages than nnU-Net's plan. Where that number is only
+// assumed, nothing is said. A text that is no derivation is told elsewhere.
+func (d Dataset) Room(derivation string) error {
+	tree, err := grammar.ParseTree(derivation)
+	if err != nil {
+		return nil
+	}
+	blocks, err := unet.DerivedStages(tree)
+	if err != nil {
+		return nil
+	}
+	stages, err := d.NetworkStages()
+	if err != nil || stages.Origin == Assumed || len(blocks) <= stages.Count {
+		return err
+	}
+	return fmt.Errorf("it has %d stages, and nnU-Net's network of %s has %s; take out the deepest %d, of encoder and decoder alike", len(blocks), d.Name, stages, len(blocks)-stages.Count)
+}
+
+// Room says which derivation of the study's space, written down or of a grammar
+// that has not been bound to the data set's plan, has more stages than that.
+func (s Study) Room(d Dataset) error {
+	s, err := s.Bound(d)
+	if err != nil {
+		return err
+	}
+	p, ok := s.Space.Parameter(Tree)
+	if !ok {
+		return nil
+	}
+	var texts []string
+	for _, v := range p.Choices {
+		text, _ := v.Text()
+		texts = append(texts, text)
+	}
+	if p.Kind == space.Grammar {
+		for _, o := range p.Grammar.Openings() {
+			texts = append(texts, o.String())
+		}
+	}
+	for _, text := range texts {
+		if err := d.Room(text); err != nil {
+			return fmt.Errorf("study %s: a derivation that parameter %s may be has no room: %w", s.Name, Tree, err)
+		}
+	}
+	return nil
 }

@@ -59,6 +59,10 @@ func TestFind(t *testing.T) {
 	if _, err := Find(); err == nil || errors.Is(err, ErrNoPlugin) || !strings.Contains(err.Error(), "none") {
 		t.Errorf("a plug-in that is named and missing: %v", err)
 	}
+	t.Setenv(Variable, dir)
+	if _, err := Find(); err == nil || !strings.Contains(err.Error(), "is a directory") {
+		t.Errorf("a plug-in that is a directory: %v", err)
+	}
 }
 
 func TestToolkit(t *testing.T) {
@@ -111,6 +115,7 @@ func TestChoose(t *testing.T) {
 		"xla without a driver":        {wish: Wish{Engine: plan.XLA}, err: broken, fails: true, why: "no driver"},
 		"cpu":                         {wish: Wish{Engine: plan.CPU}, there: []Device{hopper}, in: engine.FP32},
 		"cpu in bf16":                 {wish: Wish{Engine: plan.CPU, Precision: "bf16"}, fails: true, why: "training.precision is bf16"},
+		"a device twice":              {wish: Wish{Engine: plan.Auto, Devices: []int{0, 0}}, there: []Device{hopper}, fails: true, why: "names device 0 twice"},
 		"cpu with devices":            {wish: Wish{Engine: plan.CPU, Devices: []int{0}}, fails: true, why: "--devices"},
 		"no device at all":            {wish: Wish{Engine: plan.XLA}, fails: true, why: "no device"},
 	} {

@@ -35,8 +35,11 @@ func Choose(w Wish, list func(path string) ([]Device, error)) (Choice, error) {
 	if errors.Is(err, ErrNoPlugin) && w.Engine != plan.XLA {
 		return w.processor(missing())
 	}
-	if err != nil {
+	if errors.Is(err, ErrNoPlugin) {
 		return Choice{}, fmt.Errorf("engine xla: %w; %s", err, Install())
+	}
+	if err != nil {
+		return Choice{}, err
 	}
 	found, err := list(p.Path)
 	switch {
@@ -53,7 +56,7 @@ func Choose(w Wish, list func(path string) ([]Device, error)) (Choice, error) {
 // processor is the choice without a device.
 func (w Wish) processor(why string) (Choice, error) {
 	if len(w.Devices) > 0 {
-		return Choice{}, fmt.Errorf("--devices names devices, and trainings would run on the processor%s", because(why))
+		return Choice{}, fmt.Errorf("--devices names devices, and trainings would run on the processor%s; drop --devices, or say --engine xla", because(why))
 	}
 	if p := engine.Precision(w.Precision); p != "" && p != engine.FP32 {
 		return Choice{}, fmt.Errorf("training.precision is %s, and trainings would run on the processor, which computes in fp32%s; run it where there is a GPU, or say --set training.precision=fp32", p, because(why))
@@ -74,7 +77,10 @@ func (w Wish) among(found []Device) (Choice, error) {
 	if len(w.Devices) > 0 {
 		c.Devices = nil
 	}
-	for _, i := range w.Devices {
+	for n, i := range w.Devices {
+		if slices.Contains(w.Devices[:n], i) {
+			return Choice{}, fmt.Errorf("--devices names device %d twice; for several trainings on one device say --workers", i)
+		}
 		if i < 0 || i >= len(found) {
 			return Choice{}, fmt.Errorf("--devices: there is no device %d; there are %s", i, names(found))
 		}

@@ -109,7 +109,7 @@ func Ask(ctx context.Context, command []string, path string) ([]Device, error) {
 	cmd := exec.CommandContext(ctx, command[0], append(command[1:len(command):len(command)], path)...)
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("the plug-in %s tells no devices: %w%s", path, err, lastLine(said.String()))
+		return nil, fmt.Errorf("the plug-in %s tells no devices: %w%s", path, err, lastLine(strings.ReplaceAll(said.String(), path+": "+path+": ", path+": ")))
 	}
 	var list []Device
 	if err := json.Unmarshal(out.Bytes(), &list); err != nil {

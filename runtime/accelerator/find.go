@@ -37,8 +37,12 @@ var wheels = []struct{ name, library string }{
 // known.
 func Find() (Plugin, error) {
 	if path := os.Getenv(Variable); path != "" {
-		if _, err := os.Stat(path); err != nil {
-			return Plugin{}, fmt.Errorf("%s names the plug-in: %w", Variable, err)
+		at, err := os.Stat(path)
+		if err == nil && at.IsDir() {
+			err = fmt.Errorf("%s is a directory", path)
+		}
+		if err != nil {
+			return Plugin{}, fmt.Errorf("%s names the plug-in: %w; have it name a shared library, or unset it", Variable, err)
 		}
 		return Plugin{path, Variable}, nil
 	}

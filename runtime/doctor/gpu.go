@@ -29,7 +29,8 @@ func gpu(list func(path string) ([]accelerator.Device, error)) Finding {
 	}
 	found, err := list(p.Path)
 	if err != nil {
-		f.Verdict, f.Text = Warn, fmt.Sprintf("%s (%s) gives no device: %v", p.Path, p.From, err)
+		f.Verdict, f.Text = Warn, fmt.Sprintf("%s: %v", p.From, err)
+		f.Remedy = "Trainings run on the processor. Is the file an XLA plug-in, a shared library with GetPjrtApi?"
 		if there > 0 {
 			f.Remedy = fmt.Sprintf("There are %d GPUs%s; does the plug-in fit the driver? %s", there, driver(), capital(accelerator.Install()))
 		}

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -21,7 +22,7 @@ import (
 func ReadFormula(path string) (Formula, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return Formula{}, fmt.Errorf("formula %w", err)
+		return Formula{}, fmt.Errorf("the formula's file: %w", err)
 	}
 	return ParseFormula(path, text)
 }
@@ -57,7 +58,9 @@ func misread(file string, text []byte, offset int64, err error) error {
 	case errors.As(err, &syntax):
 		offset = syntax.Offset - 1
 	case errors.As(err, &kind):
-		offset, what = kind.Offset-1, fmt.Sprintf("%s can't be a %s; it is a %s", kind.Field, kind.Value, wanted(kind.Type.Kind().String()))
+		offset, what = kind.Offset-1, fmt.Sprintf("%s is given as %s; it is a %s", cmp.Or(kind.Field, "the formula"), kind.Value, wanted(kind.Type.Kind().String()))
+	case errors.Is(err, io.EOF) && len(bytes.TrimSpace(text)) == 0:
+		what = "the file is empty; {} leaves all constants as they are"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		offset, what = int64(len(text)), "the text ends before the formula does"
 	case strings.HasPrefix(what, "unknown field "):
@@ -104,7 +107,10 @@ func ParseTable(file string, text []byte) (Measured, error) {
 		return Measured{}, fmt.Errorf("%s: %w; its first line names the columns: loss, hours, perhaps epochs, and the parameters", file, err)
 	}
 	m := Measured{byEpochs: slices.Contains(head, "epochs"), rows: map[string][]float64{}}
-	for _, name := range head {
+	for i, name := range head {
+		if slices.Contains(head[:i], name) {
+			return m, fmt.Errorf("%s: two columns are named %s; rename or drop one", columnOf(r, file, i), name)
+		}
 		if name != "loss" && name != "hours" && name != "epochs" {
 			m.parameters = append(m.parameters, name)
 		}
@@ -114,19 +120,26 @@ func ParseTable(file string, text []byte) (Measured, error) {
 	}
 	for {
 		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
+		switch wrong := (*csv.ParseError)(nil); {
+		case errors.Is(err, io.EOF) && len(m.rows) == 0:
+			return m, fmt.Errorf("%s:2:1: the table has no row; give it one for each configuration", file)
+		case errors.Is(err, io.EOF):
 			return m, nil
-		}
-		if err != nil {
+		case errors.As(err, &wrong):
+			return m, fmt.Errorf("%s:%d:%d: %w; the first line names %d columns", file, wrong.Line, max(1, wrong.Column), wrong.Err, len(head))
+		case err != nil:
 			return m, fmt.Errorf("%s: %w", file, err)
 		}
-		if err := m.add(head, row, func(i int) string {
-			line, column := r.FieldPos(i)
-			return fmt.Sprintf("%s:%d:%d", file, line, column)
-		}); err != nil {
+		if err := m.add(head, row, func(i int) string { return columnOf(r, file, i) }); err != nil {
 			return m, err
 		}
 	}
+}
+
+// columnOf is file:line:column of a field of the row that was read last.
+func columnOf(r *csv.Reader, file string, i int) string {
+	line, column := r.FieldPos(i)
+	return fmt.Sprintf("%s:%d:%d", file, line, column)
 }
 
 func (m Measured) add(head, row []string, at func(int) string) error {
