@@ -39,8 +39,10 @@ func (g Grammar) derive(symbol string, choose func(Production) int) Derivation {
 		return d
 	}
 	d.Alternative = choose(p)
-	for _, s := range p.Alternatives[d.Alternative].Symbols {
-		d.Children = append(d.Children, g.derive(s, choose))
+	symbols := p.Alternatives[d.Alternative].Symbols
+	d.Children = make([]Derivation, len(symbols))
+	for i, s := range symbols {
+		d.Children[i] = g.derive(s, choose)
 	}
 	return d
 }

@@ -33,9 +33,9 @@ type Alternative struct {
 
 // Production returns the production of a symbol; false for a terminal.
 func (g Grammar) Production(symbol string) (Production, bool) {
-	for _, p := range g.Productions {
-		if p.Symbol == symbol {
-			return p, true
+	for i := range g.Productions {
+		if p := &g.Productions[i]; p.Symbol == symbol {
+			return *p, true
 		}
 	}
 	return Production{}, false

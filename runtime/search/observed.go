@@ -8,8 +8,12 @@ import (
 // modelled is how many objectives a surrogate models: the first two.
 const modelled = 2
 
-// successes are the observations that can be modelled.
+// successes are the observations that can be modelled: these themselves where
+// all can.
 func successes(ended []Observation) []Observation {
+	if !slices.ContainsFunc(ended, lost) {
+		return ended
+	}
 	return slices.DeleteFunc(slices.Clone(ended), lost)
 }
 
@@ -21,6 +25,9 @@ func lost(o Observation) bool {
 // imputed gives the failures the worst that a success of their rung came to, so
 // that their surroundings are avoided; those without such are left out.
 func imputed(ended []Observation) []Observation {
+	if !slices.ContainsFunc(ended, lost) {
+		return ended
+	}
 	worst := map[int][]float64{}
 	for _, o := range ended {
 		if lost(o) {
@@ -60,7 +67,7 @@ func (m bayes) chosen(ended []Observation, n int) []Observation {
 	if len(ended) <= n {
 		return ended
 	}
-	var out []Observation
+	out := make([]Observation, 0, n)
 	for k := m.top(); k >= 0; k-- {
 		for i := len(ended) - 1; i >= 0 && len(out) < n; i-- {
 			if ended[i].Rung == k {
@@ -162,7 +169,7 @@ func (m *memory) recall(ended []Observation, logarithmic []bool) {
 			fits[n] = k
 		}
 	}
-	m.prefix, m.scales, m.kernels = slices.Clone(ended), logarithmic, fits
+	m.prefix, m.scales, m.kernels = ended[:len(ended):len(ended)], logarithmic, fits
 }
 
 func equal(a, b Observation) bool {
