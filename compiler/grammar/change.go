@@ -15,31 +15,38 @@ type path []int
 // swappable lists the nodes of d that could be another tree, before their
 // children and from left to right: those with more than one alternative.
 func (g Grammar) swappable(d Derivation) []path {
-	out := make([]path, 0, g.choices(d))
-	g.walk(d, nil, func(here path) { out = append(out, slices.Clone(here)) })
-	return out
+	return g.collect(d, nil, make([]path, 0, g.choices(d)))
 }
 
 // choices is how many nodes of d could be another tree.
-func (g Grammar) choices(d Derivation) (n int) {
-	g.walk(d, nil, func(path) { n++ })
+func (g Grammar) choices(d Derivation) int {
+	if len(d.Children) == 0 {
+		return 0
+	}
+	n := 0
+	if len(g.must(d.Symbol).Alternatives) > 1 {
+		n++
+	}
+	for i := range d.Children {
+		n += g.choices(d.Children[i])
+	}
 	return n
 }
 
-// walk visits the nodes of d that could be another tree; a path is good until
-// visit returns.
-func (g Grammar) walk(d Derivation, here path, visit func(path)) {
+// collect appends the paths of d, which lies where here leads, to out.
+func (g Grammar) collect(d Derivation, here path, out []path) []path {
 	if len(d.Children) == 0 {
-		return
+		return out
 	}
 	if len(g.must(d.Symbol).Alternatives) > 1 {
-		visit(here)
+		out = append(out, slices.Clone(here))
 	}
 	here = append(here, 0)
 	for i, c := range d.Children {
 		here[len(here)-1] = i
-		g.walk(c, here, visit)
+		out = g.collect(c, here, out)
 	}
+	return out
 }
 
 // at is the node that p leads to.

@@ -3,6 +3,8 @@ package search
 import (
 	"math"
 	"slices"
+
+	"runspec/compiler/space"
 )
 
 // modelled is how many objectives a surrogate models: the first two.
@@ -85,8 +87,21 @@ type memory struct {
 	scales  []bool           // by objective: its logarithms were fitted
 	kernels map[int][]kernel // by length of the prefix
 	latest  *surrogate
-	of      []kernel           // the latest surrogate's
-	places  map[string]located // of configurations, by key
+	of      []kernel              // the latest surrogate's
+	places  map[string]located    // of configurations, by key
+	spare   []space.Configuration // candidates that are none any more
+}
+
+// empty is a configuration to fill, with room for that many parameters.
+func (m *memory) empty(parameters int) space.Configuration {
+	last := len(m.spare) - 1
+	if last < 0 {
+		return make(space.Configuration, parameters)
+	}
+	c := m.spare[last]
+	m.spare = m.spare[:last]
+	clear(c)
+	return c
 }
 
 // located is a configuration's place at the top rung.
