@@ -42,6 +42,7 @@ type candidates struct {
 	seen  map[string]bool
 	list  []candidate
 	drawn []space.Configuration // for this proposal alone
+	at    coordinates           // of the latest: room for work
 }
 
 type candidate struct {
@@ -93,8 +94,8 @@ func (p *candidates) try(c space.Configuration) {
 func (p *candidates) clear() { p.memory.spare = append(p.memory.spare, p.drawn...) }
 
 func (p *candidates) add(c space.Configuration) {
-	x := p.encode.encode(c, 1)
-	name := x.name()
+	p.at = p.encode.encodeInto(p.at[:0], c, 1)
+	name := p.at.name()
 	h, known := p.state.highest[name]
 	if p.seen[name] || known && h.Rung >= p.rung {
 		return
@@ -104,7 +105,7 @@ func (p *candidates) add(c space.Configuration) {
 	if !p.lacks[Price] {
 		price = p.state.ledger.Price(p.rung, known && h.below(p.rung))
 	}
-	p.list = append(p.list, candidate{c, p.view.gain(x) / float64(price)})
+	p.list = append(p.list, candidate{c, p.view.gain(p.at) / float64(price)})
 }
 
 // climbers adds the latest configurations whose highest rung is a lower one.
