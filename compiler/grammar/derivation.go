@@ -32,22 +32,23 @@ func (d Derivation) Find(symbol string) (Derivation, bool) {
 }
 
 // derive grows the tree of a symbol with the alternatives that choose picks.
-func (g Grammar) derive(symbol string, choose func(Production) int) Derivation {
-	p, ok := g.Production(symbol)
-	d := Derivation{Symbol: symbol}
-	if !ok {
+func (g Grammar) derive(symbol string, choose func(*Production) int) Derivation {
+	p, d := g.find(symbol), Derivation{Symbol: symbol}
+	if p == nil {
 		return d
 	}
 	d.Alternative = choose(p)
-	for _, s := range p.Alternatives[d.Alternative].Symbols {
-		d.Children = append(d.Children, g.derive(s, choose))
+	symbols := p.Alternatives[d.Alternative].Symbols
+	d.Children = make([]Derivation, len(symbols))
+	for i, s := range symbols {
+		d.Children[i] = g.derive(s, choose)
 	}
 	return d
 }
 
 // Default is the derivation of every production's default.
 func (g Grammar) Default() Derivation {
-	return g.derive(g.Start, func(p Production) int { return p.Default })
+	return g.derive(g.Start, func(p *Production) int { return p.Default })
 }
 
 // Openings are derivations that begin with each of the start symbol's
@@ -74,7 +75,7 @@ func (g Grammar) Sample(rng *rand.Rand, usePrior bool) Derivation {
 }
 
 func (g Grammar) sample(rng *rand.Rand, symbol string, usePrior bool) Derivation {
-	return g.derive(symbol, func(p Production) int {
+	return g.derive(symbol, func(p *Production) int {
 		if !usePrior {
 			return rng.IntN(len(p.Alternatives))
 		}

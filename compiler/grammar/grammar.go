@@ -33,12 +33,20 @@ type Alternative struct {
 
 // Production returns the production of a symbol; false for a terminal.
 func (g Grammar) Production(symbol string) (Production, bool) {
-	for _, p := range g.Productions {
-		if p.Symbol == symbol {
-			return p, true
-		}
+	if p := g.find(symbol); p != nil {
+		return *p, true
 	}
 	return Production{}, false
+}
+
+// find is the production of a symbol; nil for a terminal.
+func (g Grammar) find(symbol string) *Production {
+	for i := range g.Productions {
+		if p := &g.Productions[i]; p.Symbol == symbol {
+			return p
+		}
+	}
+	return nil
 }
 
 // Count is the exact number of derivations.
@@ -112,9 +120,9 @@ func (g Grammar) Equal(h Grammar) bool {
 }
 
 // must is the production of a symbol that has one; anything else is a defect.
-func (g Grammar) must(symbol string) Production {
-	p, ok := g.Production(symbol)
-	if !ok {
+func (g Grammar) must(symbol string) *Production {
+	p := g.find(symbol)
+	if p == nil {
 		panic(fmt.Sprintf("grammar %s has no production %q", g.Name, symbol))
 	}
 	return p

@@ -10,19 +10,21 @@ import (
 // its symbol first, a terminal its name, e.g. "(S unet (2E conv_encoder …))".
 func (d Derivation) String() string {
 	var b strings.Builder
+	b.Grow(512)
 	d.print(&b)
 	return b.String()
 }
 
-func (d Derivation) print(b *strings.Builder) {
+func (d *Derivation) print(b *strings.Builder) {
 	if len(d.Children) == 0 {
 		b.WriteString(d.Symbol)
 		return
 	}
-	b.WriteString("(" + d.Symbol)
-	for _, c := range d.Children {
+	b.WriteByte('(')
+	b.WriteString(d.Symbol)
+	for i := range d.Children {
 		b.WriteByte(' ')
-		c.print(b)
+		d.Children[i].print(b)
 	}
 	b.WriteByte(')')
 }

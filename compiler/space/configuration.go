@@ -11,9 +11,9 @@ import (
 
 // Parameter returns the named parameter, or false.
 func (s Space) Parameter(name string) (Parameter, bool) {
-	for _, p := range s.Parameters {
-		if p.Name == name {
-			return p, true
+	for i := range s.Parameters {
+		if p := &s.Parameters[i]; p.Name == name {
+			return *p, true
 		}
 	}
 	return Parameter{}, false

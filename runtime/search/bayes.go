@@ -86,24 +86,24 @@ type state struct {
 	ended   []Observation // those taken over first
 	open    []Trial       // running, or proposed
 	ledger  plan.Ledger
-	number  map[string]int   // of a configuration in the study, by key
-	next    int              // number that is free
-	highest map[string]Trial // of a configuration, by the name of its coordinates
+	number  map[string]int    // of a configuration in the study, by key
+	next    int               // number that is free
+	highest map[string]*Trial // of a configuration, by the name of its coordinates
 }
 
 func (m bayes) begin(trials int) *state {
 	s := &state{
-		ended: slices.Clone(m.known), ledger: plan.NewLedger(m.study.Rungs, m.study.Optimizer, *m.study.Budget),
-		number: make(map[string]int, trials), highest: make(map[string]Trial, trials),
+		ended: append(make([]Observation, 0, len(m.known)+trials), m.known...), ledger: plan.NewLedger(m.study.Rungs, m.study.Optimizer, *m.study.Budget),
+		number: make(map[string]int, trials), highest: make(map[string]*Trial, trials),
 	}
-	for _, o := range m.known {
-		m.rise(s, o.Trial)
+	for i := range m.known {
+		m.rise(s, &m.known[i].Trial)
 	}
 	return s
 }
 
 // start counts a trial that begins.
-func (m bayes) start(s *state, t Trial) {
+func (m bayes) start(s *state, t *Trial) {
 	s.number[t.Key] = t.Number() - m.study.First
 	s.next = max(s.next, s.number[t.Key]+1)
 	m.rise(s, t)
@@ -111,8 +111,8 @@ func (m bayes) start(s *state, t Trial) {
 }
 
 // rise notes the highest rung of a configuration.
-func (m bayes) rise(s *state, t Trial) {
-	name := m.locate(t).name
+func (m bayes) rise(s *state, t *Trial) {
+	name := m.locate(*t).name
 	if h, ok := s.highest[name]; !ok || h.Rung < t.Rung {
 		s.highest[name] = t
 	}
@@ -120,7 +120,7 @@ func (m bayes) rise(s *state, t Trial) {
 
 // below says whether h is a trial of this study that one at a rung continues;
 // there are no checkpoints of what was taken over.
-func (h Trial) below(rung int) bool { return h.Rung == rung-1 && h.Bracket != before }
+func (h *Trial) below(rung int) bool { return h.Rung == rung-1 && h.Bracket != before }
 
 // at are the coordinates of a trial's configuration at a fidelity.
 func (m bayes) at(t Trial, fidelity float64) coordinates {
@@ -148,13 +148,13 @@ func (m bayes) Ask(history []Observation, running []Trial, n int) []Trial {
 		return start(m.replay(ended), nil, running, n)
 	}
 	s := m.begin(len(ended) + len(running))
-	for _, o := range ended {
-		m.start(s, o.Trial)
+	for i := range ended {
+		m.start(s, &ended[i].Trial)
 	}
 	s.ended = append(s.ended, ended...)
 	for _, t := range running {
 		if t.Study == m.study.Name {
-			m.start(s, t)
+			m.start(s, &t)
 			s.open = append(s.open, t)
 		}
 	}
@@ -164,7 +164,7 @@ func (m bayes) Ask(history []Observation, running []Trial, n int) []Trial {
 		if !ok {
 			break
 		}
-		m.start(s, t)
+		m.start(s, &t)
 		s.open, out = append(s.open, t), append(out, t)
 	}
 	return out
@@ -173,16 +173,17 @@ func (m bayes) Ask(history []Observation, running []Trial, n int) []Trial {
 // own are the study's observations in their order; a trial that failed and was
 // repeated counts by its success.
 func (m bayes) own(history []Observation) []Observation {
-	at, out := map[string]int{}, make([]Observation, 0, len(history))
-	for _, o := range history {
+	at, out := make(map[string]int, len(history)), make([]Observation, 0, len(history))
+	for h := range history {
+		o := &history[h]
 		if o.Study != m.study.Name || o.Rung < 0 || o.Rung > m.top() {
 			continue
 		}
 		if i, again := at[o.ID]; !again {
 			at[o.ID] = len(out)
-			out = append(out, o)
-		} else if better(o, out[i]) {
-			out[i] = o
+			out = append(out, *o)
+		} else if better(*o, out[i]) {
+			out[i] = *o
 		}
 	}
 	return out

@@ -74,6 +74,20 @@ func TestBayesIsPure(t *testing.T) {
 	}
 }
 
+// TestBayesLeavesTrialsAlone looks at all trials once the study is over: each
+// still has the configuration that its key was made of, although candidates lend
+// their room to later ones.
+func TestBayesLeavesTrialsAlone(t *testing.T) {
+	for _, name := range []string{simulate.FormulaHPO, simulate.FormulaHPOHNAS} {
+		p := problem(t, name)
+		for _, e := range play(t, p, ours(p, 4000, plan.CountTrained), simulate.Clock{Workers: 3, Sigma: 0.5}) {
+			if key, err := search.Key(e.Configuration); err != nil || key != e.Key {
+				t.Errorf("%s: %s has the configuration of %s now (%v)", name, e.ID, key, err)
+			}
+		}
+	}
+}
+
 // TestBayesOnVirtualWorkers fixes the workers in the plan: then neither how
 // many there really are, nor how long they take, changes a trial.
 func TestBayesOnVirtualWorkers(t *testing.T) {

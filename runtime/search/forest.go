@@ -179,9 +179,9 @@ func (f *forest) read(v space.Value) tree {
 }
 
 func (f *forest) keep(v space.Value, d grammar.Derivation, ok bool) tree {
-	t := tree{Derivation: d, coordinates: []float64{choice(f.parameter, v)}, ok: ok}
+	t := tree{Derivation: d, coordinates: append(make([]float64, 0, 1+len(f.groups)), choice(f.parameter, v)), ok: ok}
 	sets := make([]uint64, len(f.groups))
-	f.walk(d, sets)
+	f.walk(&d, sets)
 	for _, s := range sets {
 		if !ok {
 			t.coordinates = append(t.coordinates, absent)
@@ -218,12 +218,12 @@ func (f *forest) mutate(v space.Value, rng *rand.Rand) space.Value {
 	return f.added(f.parameter.Grammar.Mutate(rng, t.Derivation))
 }
 
-func (f *forest) walk(d grammar.Derivation, sets []uint64) {
+func (f *forest) walk(d *grammar.Derivation, sets []uint64) {
 	if a, ok := f.symbols[d.Symbol]; ok && len(d.Children) > 0 {
 		sets[a.group] |= a.set(d.Alternative)
 	}
-	for _, c := range d.Children {
-		f.walk(c, sets)
+	for i := range d.Children {
+		f.walk(&d.Children[i], sets)
 	}
 }
 

@@ -55,8 +55,13 @@ func (e encoder) strangers() {
 }
 
 func (e encoder) encode(c space.Configuration, fidelity float64) coordinates {
-	x := make(coordinates, 0, len(e.axes))
-	for _, p := range e.parameters {
+	return e.encodeInto(make(coordinates, 0, len(e.axes)), c, fidelity)
+}
+
+// encodeInto is encode that appends to x.
+func (e encoder) encodeInto(x coordinates, c space.Configuration, fidelity float64) coordinates {
+	for i := range e.parameters {
+		p := &e.parameters[i]
 		v, ok := c[p.Name]
 		switch f := e.trees[p.Name]; {
 		case !ok:
@@ -69,7 +74,7 @@ func (e encoder) encode(c space.Configuration, fidelity float64) coordinates {
 		case p.Kind == space.Float || p.Kind == space.Int:
 			x = append(x, p.Place(v))
 		default:
-			x = append(x, choice(p, v))
+			x = append(x, choice(*p, v))
 		}
 	}
 	return append(x, fidelity)

@@ -3,13 +3,19 @@ package search
 import (
 	"math"
 	"slices"
+
+	"runspec/compiler/space"
 )
 
 // modelled is how many objectives a surrogate models: the first two.
 const modelled = 2
 
-// successes are the observations that can be modelled.
+// successes are the observations that can be modelled: these themselves where
+// all can.
 func successes(ended []Observation) []Observation {
+	if !slices.ContainsFunc(ended, lost) {
+		return ended
+	}
 	return slices.DeleteFunc(slices.Clone(ended), lost)
 }
 
@@ -21,6 +27,9 @@ func lost(o Observation) bool {
 // imputed gives the failures the worst that a success of their rung came to, so
 // that their surroundings are avoided; those without such are left out.
 func imputed(ended []Observation) []Observation {
+	if !slices.ContainsFunc(ended, lost) {
+		return ended
+	}
 	worst := map[int][]float64{}
 	for _, o := range ended {
 		if lost(o) {
@@ -60,7 +69,7 @@ func (m bayes) chosen(ended []Observation, n int) []Observation {
 	if len(ended) <= n {
 		return ended
 	}
-	var out []Observation
+	out := make([]Observation, 0, n)
 	for k := m.top(); k >= 0; k-- {
 		for i := len(ended) - 1; i >= 0 && len(out) < n; i-- {
 			if ended[i].Rung == k {
@@ -78,8 +87,21 @@ type memory struct {
 	scales  []bool           // by objective: its logarithms were fitted
 	kernels map[int][]kernel // by length of the prefix
 	latest  *surrogate
-	of      []kernel           // the latest surrogate's
-	places  map[string]located // of configurations, by key
+	of      []kernel              // the latest surrogate's
+	places  map[string]located    // of configurations, by key
+	spare   []space.Configuration // candidates that are none any more
+}
+
+// empty is a configuration to fill, with room for that many parameters.
+func (m *memory) empty(parameters int) space.Configuration {
+	last := len(m.spare) - 1
+	if last < 0 {
+		return make(space.Configuration, parameters)
+	}
+	c := m.spare[last]
+	m.spare = m.spare[:last]
+	clear(c)
+	return c
 }
 
 // located is a configuration's place at the top rung.
@@ -162,7 +184,7 @@ func (m *memory) recall(ended []Observation, logarithmic []bool) {
 			fits[n] = k
 		}
 	}
-	m.prefix, m.scales, m.kernels = slices.Clone(ended), logarithmic, fits
+	m.prefix, m.scales, m.kernels = ended[:len(ended):len(ended)], logarithmic, fits
 }
 
 func equal(a, b Observation) bool {

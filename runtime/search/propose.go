@@ -2,6 +2,7 @@ package search
 
 import (
 	"cmp"
+	"maps"
 	"math/rand/v2"
 	"slices"
 
@@ -40,6 +41,8 @@ type candidates struct {
 	rung  int
 	seen  map[string]bool
 	list  []candidate
+	drawn []space.Configuration // for this proposal alone
+	at    coordinates           // of the latest: room for work
 }
 
 type candidate struct {
@@ -60,7 +63,7 @@ func (m bayes) choose(s *state, rung int, rng *rand.Rand) (keyed, bool) {
 		pool.climbers()
 	}
 	for range drawn {
-		pool.add(m.draw(view, rng))
+		pool.try(m.draw(view, rng))
 	}
 	for _, size := range []float64{0.1, 0.05} {
 		if m.lacks[Refinement] {
@@ -69,20 +72,30 @@ func (m bayes) choose(s *state, rung int, rng *rand.Rand) (keyed, bool) {
 		best := pool.best(refiners)
 		for range refined / 2 {
 			if len(best) > 0 {
-				pool.add(m.mutate(best[rng.IntN(len(best))].Configuration, size, rng))
+				pool.try(m.mutate(best[rng.IntN(len(best))].Configuration, size, rng))
 			}
 		}
 	}
+	defer pool.clear()
 	if best := pool.best(1); len(best) > 0 {
-		c, err := withKey(best[0].Configuration)
+		c, err := withKey(maps.Clone(best[0].Configuration))
 		return c, err == nil
 	}
 	return m.fresh(s, rng)
 }
 
+// try adds a configuration that was drawn for this proposal.
+func (p *candidates) try(c space.Configuration) {
+	p.drawn = append(p.drawn, c)
+	p.add(c)
+}
+
+// clear leaves what was drawn to the next proposal to overwrite.
+func (p *candidates) clear() { p.memory.spare = append(p.memory.spare, p.drawn...) }
+
 func (p *candidates) add(c space.Configuration) {
-	x := p.encode.encode(c, 1)
-	name := x.name()
+	p.at = p.encode.encodeInto(p.at[:0], c, 1)
+	name := p.at.name()
 	h, known := p.state.highest[name]
 	if p.seen[name] || known && h.Rung >= p.rung {
 		return
@@ -92,7 +105,7 @@ func (p *candidates) add(c space.Configuration) {
 	if !p.lacks[Price] {
 		price = p.state.ledger.Price(p.rung, known && h.below(p.rung))
 	}
-	p.list = append(p.list, candidate{c, p.view.gain(x) / float64(price)})
+	p.list = append(p.list, candidate{c, p.view.gain(p.at) / float64(price)})
 }
 
 // climbers adds the latest configurations whose highest rung is a lower one.
@@ -124,7 +137,7 @@ func (m bayes) draw(v view, rng *rand.Rand) space.Configuration {
 
 // sample is Space.Sample with its order of the parameters at hand.
 func (m bayes) sample(rng *rand.Rand, prior bool) space.Configuration {
-	out := make(space.Configuration, len(m.sorted))
+	out := m.memory.empty(len(m.sorted))
 	for _, p := range m.sorted {
 		if m.study.Space.Active(p, out) {
 			out[p.Name] = m.drawn(p, rng, prior)
@@ -146,7 +159,7 @@ func (m bayes) drawn(p space.Parameter, rng *rand.Rand, prior bool) space.Value 
 // their sampling scale, choices are drawn anew, a subtree of a derivation is. Where a changed parent activates
 // a parameter, that is drawn; where it deactivates one, that is dropped.
 func (m bayes) mutate(c space.Configuration, size float64, rng *rand.Rand) space.Configuration {
-	out := make(space.Configuration, len(m.sorted))
+	out := m.memory.empty(len(m.sorted))
 	forced, chance := rng.IntN(len(m.sorted)), 1.5/float64(len(m.sorted))
 	if rng.Float64() < 0.3 {
 		chance *= 2

@@ -24,7 +24,7 @@ func (m bayes) replay(ended []Observation) []Trial {
 			ok = false
 		}
 		if ok {
-			m.start(s, t)
+			m.start(s, &t)
 			s.open = append(s.open, t)
 			until = append(until, now+s.ledger.Price(t.Rung, t.Parent != ""))
 			step++

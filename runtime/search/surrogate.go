@@ -158,12 +158,13 @@ func (s *surrogate) similarities(d int, v float64, column []float64) {
 	out := s.similar[min(d, len(s.similar)):]
 	switch {
 	case v < 0 || !axis.numeric && axis.likes == nil:
+		both := [2]float64{stranger, 1} // chosen without a branch, which nothing could foresee
 		for i, other := range column {
-			t := stranger
+			same := 0
 			if other == v {
-				t = 1
+				same = 1
 			}
-			out[i*n] = t
+			out[i*n] = both[same]
 		}
 	case axis.likes != nil:
 		for i, other := range column {
