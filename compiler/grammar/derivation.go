@@ -57,7 +57,7 @@ func (g Grammar) Openings() []Derivation {
 	var out []Derivation
 	for i := range g.must(g.Start).Alternatives {
 		first := true
-		out = append(out, g.derive(g.Start, func(p Production) int {
+		out = append(out, g.derive(g.Start, func(p *Production) int {
 			if !first {
 				return p.Default
 			}
