@@ -56,6 +56,7 @@ func prepare(ctx context.Context, p *plan.Plan, d plan.Dataset, o Options) (*pre
 		d.Fingerprint = data.Fingerprint
 	}
 	one.fingerprint = *d.Fingerprint
+	d.Description = raw.Description
 	for _, study := range p.Studies {
 		if err := study.Room(d); err != nil {
 			return nil, err
