@@ -228,4 +228,7 @@ func (f *forest) walk(d *grammar.Derivation, sets []uint64) {
 }
 
 // differing is how many bits of two sets differ.
-func differing(a, b float64) int { return bits.OnesCount64(uint64(a) ^ uint64(b)) }
+func differing(a, b float64) int { return bits.OnesCount64(set(a) ^ set(b)) }
+
+// set are the bits that a coordinate holds; it is not absent.
+func set(v float64) uint64 { return uint64(int64(v)) }

@@ -2,6 +2,7 @@ package search
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -167,10 +168,11 @@ func (s *surrogate) similarities(d int, v float64, column []float64) {
 			out[i*n] = both[same]
 		}
 	case axis.likes != nil:
+		own := set(v)
 		for i, other := range column {
 			t := stranger
 			if other >= 0 {
-				t = axis.likes[differing(v, other)]
+				t = axis.likes[bits.OnesCount64(own^set(other))]
 			}
 			out[i*n] = t
 		}
