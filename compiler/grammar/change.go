@@ -12,43 +12,6 @@ const patience = 50
 // path leads from a tree's root to a node: the index of a child at each step.
 type path []int
 
-// swappable lists the nodes of d that could be another tree, before their
-// children and from left to right: those with more than one alternative.
-func (g Grammar) swappable(d Derivation) []path {
-	return g.collect(d, nil, make([]path, 0, g.choices(d)))
-}
-
-// choices is how many nodes of d could be another tree.
-func (g Grammar) choices(d Derivation) int {
-	if len(d.Children) == 0 {
-		return 0
-	}
-	n := 0
-	if len(g.must(d.Symbol).Alternatives) > 1 {
-		n++
-	}
-	for i := range d.Children {
-		n += g.choices(d.Children[i])
-	}
-	return n
-}
-
-// collect appends the paths of d, which lies where here leads, to out.
-func (g Grammar) collect(d Derivation, here path, out []path) []path {
-	if len(d.Children) == 0 {
-		return out
-	}
-	if len(g.must(d.Symbol).Alternatives) > 1 {
-		out = append(out, slices.Clone(here))
-	}
-	here = append(here, 0)
-	for i, c := range d.Children {
-		here[len(here)-1] = i
-		out = g.collect(c, here, out)
-	}
-	return out
-}
-
 // at is the node that p leads to.
 func (d Derivation) at(p path) Derivation {
 	for _, i := range p {
@@ -71,29 +34,14 @@ func (d Derivation) with(p path, subtree Derivation) Derivation {
 // the subtree of each uniformly with a chance of one over their number, which
 // is counted anew after each change (bananas: White et al. 2021). About a third
 // of the results equal d.
-func (g Grammar) Mutate(rng *rand.Rand, d Derivation) Derivation {
-	for i, n := 0, g.choices(d); i < n; i++ {
-		if rng.Float64()*float64(n) >= 1 {
-			continue
-		}
-		node := g.swappable(d)[i]
-		old := d.at(node)
-		for range patience {
-			if drawn := g.sample(rng, old.Symbol, false); !drawn.Equal(old) {
-				d = d.with(node, drawn)
-				break
-			}
-		}
-		n = g.choices(d)
-	}
-	return d
-}
+func (g Grammar) Mutate(rng *rand.Rand, d Derivation) Derivation { return g.Trees().Mutate(rng, d) }
 
 // CrossOver swaps one subtree below the root of a for one of the same symbol in
 // b, and returns both trees; false where they share no symbol with a choice.
 func (g Grammar) CrossOver(rng *rand.Rand, a, b Derivation) (Derivation, Derivation, bool) {
+	start := g.Trees().start
 	below := func(d Derivation) []path {
-		return slices.DeleteFunc(g.swappable(d), func(p path) bool { return len(p) == 0 })
+		return slices.DeleteFunc(start.swappable(d), func(p path) bool { return len(p) == 0 })
 	}
 	mine, theirs := below(a), below(b)
 	mine = slices.DeleteFunc(mine, func(p path) bool {

@@ -31,33 +31,19 @@ func (d Derivation) Find(symbol string) (Derivation, bool) {
 	return Derivation{}, false
 }
 
-// derive grows the tree of a symbol with the alternatives that choose picks.
-func (g Grammar) derive(symbol string, choose func(*Production) int) Derivation {
-	p, d := g.find(symbol), Derivation{Symbol: symbol}
-	if p == nil {
-		return d
-	}
-	d.Alternative = choose(p)
-	symbols := p.Alternatives[d.Alternative].Symbols
-	d.Children = make([]Derivation, len(symbols))
-	for i, s := range symbols {
-		d.Children[i] = g.derive(s, choose)
-	}
-	return d
-}
-
 // Default is the derivation of every production's default.
 func (g Grammar) Default() Derivation {
-	return g.derive(g.Start, func(p *Production) int { return p.Default })
+	return g.Trees().start.derive(func(p *Production) int { return p.Default })
 }
 
 // Openings are derivations that begin with each of the start symbol's
 // alternatives and are defaults below, the default among them.
 func (g Grammar) Openings() []Derivation {
 	var out []Derivation
-	for i := range g.must(g.Start).Alternatives {
+	start := g.Trees().start
+	for i := range start.Alternatives {
 		first := true
-		out = append(out, g.derive(g.Start, func(p *Production) int {
+		out = append(out, start.derive(func(p *Production) int {
 			if !first {
 				return p.Default
 			}
@@ -71,22 +57,7 @@ func (g Grammar) Openings() []Derivation {
 // Sample draws a derivation from the prior, or else uniformly at each
 // production (not uniformly among the trees).
 func (g Grammar) Sample(rng *rand.Rand, usePrior bool) Derivation {
-	return g.sample(rng, g.Start, usePrior)
-}
-
-func (g Grammar) sample(rng *rand.Rand, symbol string, usePrior bool) Derivation {
-	return g.derive(symbol, func(p *Production) int {
-		if !usePrior {
-			return rng.IntN(len(p.Alternatives))
-		}
-		u := rng.Float64()
-		for i, a := range p.Alternatives {
-			if u -= a.Probability; u < 0 {
-				return i
-			}
-		}
-		return len(p.Alternatives) - 1 // what rounding left over
-	})
+	return g.Trees().Sample(rng, usePrior)
 }
 
 // Density is the probability with which Sample draws d.

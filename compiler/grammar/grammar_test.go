@@ -260,7 +260,7 @@ func TestAuthorsFrequencies(t *testing.T) {
 			}
 		}
 		same, d := 0, g.Default()
-		if n := len(g.swappable(d)); n != r.Unchanged.Swappable {
+		if n := len(g.Trees().start.swappable(d)); n != r.Unchanged.Swappable {
 			t.Errorf("%d nodes with a choice, want %d", n, r.Unchanged.Swappable)
 		}
 		for range r.Unchanged.N {

@@ -21,6 +21,7 @@ import (
 // bits of all its alternatives.
 type forest struct {
 	parameter space.Parameter
+	trees     grammar.Trees
 	symbols   map[string]alternatives
 	groups    []group
 	known     map[space.Value]tree // saves time and changes nothing
@@ -53,7 +54,7 @@ const (
 )
 
 func newForest(p space.Parameter) *forest {
-	f := &forest{parameter: p, symbols: map[string]alternatives{}, known: map[space.Value]tree{}}
+	f := &forest{parameter: p, trees: p.Grammar.Trees(), symbols: map[string]alternatives{}, known: map[space.Value]tree{}}
 	open := map[string]int{} // group that has room, by what its symbols choose between
 	for _, q := range p.Grammar.Productions {
 		n := len(q.Alternatives)
@@ -198,7 +199,7 @@ func (f *forest) keep(v space.Value, d grammar.Derivation, ok bool) tree {
 
 // draw draws a derivation as the parameter does.
 func (f *forest) draw(rng *rand.Rand, prior bool) space.Value {
-	return f.added(f.parameter.Grammar.Sample(rng, prior))
+	return f.added(f.trees.Sample(rng, prior))
 }
 
 func (f *forest) added(d grammar.Derivation) space.Value {
@@ -215,7 +216,7 @@ func (f *forest) mutate(v space.Value, rng *rand.Rand) space.Value {
 	if !t.ok {
 		return v
 	}
-	return f.added(f.parameter.Grammar.Mutate(rng, t.Derivation))
+	return f.added(f.trees.Mutate(rng, t.Derivation))
 }
 
 func (f *forest) walk(d *grammar.Derivation, sets []uint64) {
