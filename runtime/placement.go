@@ -100,7 +100,7 @@ func (on placement) fit(p *plan.Plan, o *Options) error {
 		return err
 	}
 	for _, d := range on.devices {
-		hold := max(1, int(usable*float64(d.Memory)/float64(need)))
+		hold := max(1, int(accelerator.Usable*float64(d.Memory)/float64(need)))
 		if d.Memory > 0 && on.each(o.Workers) > hold {
 			o.Workers = hold * len(on.devices)
 			o.Progress.Note("only %d trainings at once: one may hold %.1f GB, and %s", o.Workers, float64(need)/1e9, d)
@@ -109,9 +109,6 @@ func (on placement) fit(p *plan.Plan, o *Options) error {
 	return nil
 }
 
-// usable is the part of a device's memory that trainings may divide.
-const usable = 0.9
-
 // share divides each device's memory between the trainings that may meet there.
 func (on placement) share(workers int) {
 	n := on.each(workers)
@@ -119,7 +116,7 @@ func (on placement) share(workers int) {
 		return
 	}
 	for i := range on.devices {
-		on.devices[i].Share = usable / float64(n)
+		on.devices[i].Share = accelerator.Usable / float64(n)
 	}
 }
 
@@ -143,10 +140,10 @@ func (on placement) take(j *train.Job, executables string) (release func()) {
 	return func() { on.busy[least]-- }
 }
 
-// String says what trainings run on, for tables and records.
+// String names the devices, for records: "2 × NVIDIA H200, bf16"; "": the processor.
 func (on placement) String() string {
 	if len(on.devices) == 0 {
-		return "processor"
+		return ""
 	}
 	return fmt.Sprintf("%d × %s, %s", len(on.devices), on.devices[0].Kind, on.precision)
 }

@@ -19,14 +19,14 @@ const eventsFile = "events.jsonl"
 // and its provenance. The function that it gives ends both, with what the run
 // has come to. Neither stops a run that can't write it: people are told. Check
 // says whether the directory is still ours.
-func record(ctx context.Context, p *plan.Plan, o Options, check func() error) (end func(Outcome, error)) {
+func record(ctx context.Context, p *plan.Plan, o Options, on placement, check func() error) (end func(Outcome, error)) {
 	events, err := progress.OpenEvents(filepath.Join(o.RunDir, eventsFile))
 	if err != nil {
 		o.Progress.Note("no stream of events is kept: %v", err)
 	} else {
 		o.Progress.Stream(events)
 	}
-	o.Invocation.Workers, o.Invocation.Threads = o.Workers, o.Threads
+	o.Invocation.Workers, o.Invocation.Threads, o.Invocation.Devices = o.Workers, o.Threads, on.String()
 	origin := provenance.Begin(ctx, p, o.Invocation)
 	if err := origin.Write(o.RunDir); err != nil {
 		o.Progress.Note("%v", err)

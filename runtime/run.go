@@ -106,7 +106,7 @@ func proceed(ctx context.Context, p *plan.Plan, o Options, check func() error) (
 			return out, err
 		}
 	}
-	end := record(ctx, p, o, check)
+	end := record(ctx, p, o, on, check)
 	defer func() { end(out, err) }()
 	if j.Torn > 0 {
 		o.Progress.Note("the journal's last line was cut off in the middle (%d bytes); the training it was about is repeated", j.Torn)

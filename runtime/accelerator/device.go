@@ -77,8 +77,8 @@ func List(path string) ([]Device, error) {
 	return list, c.Close()
 }
 
-// open makes a client with options that GPUs' plug-ins know; others refuse
-// them, and get none.
+// open makes a client with options that some plug-ins know; others refuse them,
+// and get none.
 func open(p *pjrt.Plugin, options ...pjrt.Option) (*pjrt.Client, error) {
 	c, err := p.NewClient(options...)
 	var e *pjrt.Error

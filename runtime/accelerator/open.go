@@ -29,7 +29,11 @@ func (d Device) client() (c *pjrt.Client, index int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if c, err = open(p, d.alone()...); err != nil {
+	start := p.NewClient
+	if !d.GPU() { // their plug-ins differ in what they know
+		start = func(o ...pjrt.Option) (*pjrt.Client, error) { return open(p, o...) }
+	}
+	if c, err = start(d.alone()...); err != nil {
 		return nil, 0, err
 	}
 	if clients.open == nil {
@@ -47,7 +51,7 @@ func (d Device) alone() []pjrt.Option {
 	}
 	share := d.Share
 	if share == 0 {
-		share = most
+		share = Usable
 	}
 	return []pjrt.Option{
 		{Name: "visible_devices", Value: []int64{int64(d.Index)}},
@@ -56,9 +60,9 @@ func (d Device) alone() []pjrt.Option {
 	}
 }
 
-// most is the share of a device's memory that is taken: drivers and libraries
-// want the rest.
-const most = 0.9
+// Usable is the share of a device's memory that trainings take, all of a device's
+// together: drivers and libraries want the rest.
+const Usable = 0.9
 
 // index is the device's place in a client that may show it alone.
 func (d Device) index(c *pjrt.Client) int {

@@ -44,6 +44,7 @@ type Invocation struct {
 	Set       []string          `json:"set,omitempty"`
 	Workers   int               `json:"workers"`
 	Threads   int               `json:"threads"`
+	Devices   string            `json:"devices,omitempty"` // that it trains on, and its precision; "": the processor
 }
 
 // Record is one time that a run was started. One without an end was killed, or
@@ -74,7 +75,7 @@ type Git struct {
 }
 
 // environment lists the variables that are recorded. None holds a secret.
-var environment = []string{"RUNSPEC_DATA", "RUNSPEC_CACHE", "RUNSPEC_CPU", "GOMAXPROCS", "GOMEMLIMIT", "CI", "NO_COLOR"}
+var environment = []string{"RUNSPEC_DATA", "RUNSPEC_CACHE", "RUNSPEC_CPU", "RUNSPEC_PJRT", "GOMAXPROCS", "GOMEMLIMIT", "CI", "NO_COLOR"}
 
 // Begin makes the record of a run that starts now.
 func Begin(ctx context.Context, p *plan.Plan, i Invocation) Record {

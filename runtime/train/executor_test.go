@@ -188,17 +188,7 @@ func agree(t *testing.T, p *engine.Program, x contender) {
 	oracle, e := started(t, p, reference.New), started(t, p, x.new)
 	b := labelled(p)
 	for step := range 3 {
-		want, err := oracle.Step(b, 1e-3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := e.Step(b, 1e-3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !(math.Abs(got-want) <= 2e-5) {
-			t.Errorf("loss of step %d: %v, reference %v", step, got, want)
-		}
+		stepBoth(t, step, oracle, e, b, 2e-5)
 		// Momentum is the gradient, Adam's m a tenth of it.
 		state := e.State()
 		for slot, tensors := range oracle.State().Slots {
@@ -218,6 +208,23 @@ func agree(t *testing.T, p *engine.Program, x contender) {
 		t.Errorf("loss of the evaluation: %v, reference %v", loss, wantLoss)
 	}
 	closeTensor(t, "logits", got, want, 5e-3)
+}
+
+// stepBoth takes a step with an executor and with the reference, and compares the
+// losses.
+func stepBoth(t *testing.T, step int, oracle, e engine.Executor, b engine.Batch, tolerance float64) {
+	t.Helper()
+	want, err := oracle.Step(b, 1e-3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Step(b, 1e-3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !(math.Abs(got-want) <= tolerance) {
+		t.Errorf("loss of step %d: %v, reference %v", step, got, want)
+	}
 }
 
 // closeState compares tensors by name; tolerance is relative to each one's largest value.

@@ -50,17 +50,7 @@ func TestPrecisions(t *testing.T) {
 				}
 				b := labelled(p)
 				for step := range 3 {
-					want, err := oracle.Step(b, 1e-3)
-					if err != nil {
-						t.Fatal(err)
-					}
-					got, err := e.Step(b, 1e-3)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if !(math.Abs(got-want) <= x.loss) {
-						t.Errorf("loss of step %d: %v, reference %v", step, got, want)
-					}
+					stepBoth(t, step, oracle, e, b, x.loss)
 				}
 				slot := p.Optimizer.SlotNames()[0]
 				d := distance(e.State().Slots[slot], oracle.State().Slots[slot])

@@ -108,8 +108,9 @@ func TestFLOPs(t *testing.T) {
 	}
 }
 
-// TestShrink keeps toy networks divisible by their strides.
-func TestShrink(t *testing.T) {
+// TestPack reads the published plans and figures, and keeps toy networks divisible
+// by their strides.
+func TestPack(t *testing.T) {
 	root := "../../../../../shared/reference/msd"
 	if _, err := os.Stat(root); err != nil {
 		t.Skip("../shared is not here: no published plans to shrink")
@@ -117,6 +118,10 @@ func TestShrink(t *testing.T) {
 	pack := t.TempDir()
 	if err := os.CopyFS(filepath.Join(pack, "plans"), os.DirFS(root)); err != nil {
 		t.Fatal(err)
+	}
+	f, err := (&bench{pack: pack}).published()
+	if err != nil || f.Values["Dice"] < 0.85 || f.Values["s"] < 1000 {
+		t.Errorf("published: %v, %v", f, err)
 	}
 	for _, s := range shapes {
 		c, d, err := s.read(&bench{pack: pack, small: true})

@@ -26,10 +26,6 @@ var races = []race{
 	{"prediction of 52 cases", "predict/task04/ours", "s", []string{"predict/task04/nnunet"}, 1.5},
 }
 
-// published is nnU-Net's default on fold 0 of Task04 after 1000 epochs
-// (reference/msd/Dataset004_Hippocampus, mean over cases and labels).
-const published = "nnU-Net's published default, 1000 epochs"
-
 // report writes the figures as a page.
 func (b *bench) report(path string) error {
 	var w strings.Builder
@@ -82,7 +78,7 @@ func (b *bench) results(w *strings.Builder) {
 	for _, name := range sorted(b.all.Figures) {
 		f := b.all.Figures[name]
 		if dice, ok := f.Values["Dice"]; ok {
-			fmt.Fprintf(w, "\n%s: Dice %.4f in %.0f s of training (beside %s).\n", name, dice, f.Values["s"], published)
+			fmt.Fprintf(w, "\n%s: Dice %.4f in %.0f s of training.\n", name, dice, f.Values["s"])
 		}
 		if table := f.Words["table"]; table != "" {
 			fmt.Fprintf(w, "\n%s:\n\n```\n%s```\n", name, table)

@@ -5,9 +5,10 @@
 //	go run ./runtime/engine/bench/hlo -plugin xla_cuda_plugin.so [-cuda DIR] [NETWORK …]
 //	go run ./runtime/engine/bench/hlo -plugin xla_cuda_plugin.so FILE.mlir …
 //
-// A file is a StableHLO module of one's own, whose kernels are listed. The plug-in is that of the wheel jax-cuda13-pjrt; DIR has bin/ptxas of
-// nvidia-cuda-nvcc and nvvm/libdevice of nvidia-nvvm. A network that does not
-// hold what results/2026-11-25-hlo.md promises makes the exit code 1.
+// A file is a StableHLO module of one's own, whose kernels are listed. The plug-in
+// is that of the wheel jax-cuda13-pjrt; DIR has bin/ptxas of nvidia-cuda-nvcc and
+// nvvm/libdevice of nvidia-nvvm. A network that does not hold what
+// results/2026-11-25-hlo.md promises makes the exit code 1.
 package main
 
 import (
