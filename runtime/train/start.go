@@ -57,7 +57,7 @@ func (t *trainer) start() error {
 // resume restores the latest checkpoint of a folder, if it is of this training.
 func (t *trainer) resume(dir string) (found bool, err error) {
 	c, found, err := t.read(filepath.Join(dir, latestCheckpoint))
-	if err != nil || !found || c.Progress.Epochs > t.job.Epochs {
+	if err != nil || !found || !c.followedBy(t.job.Code) || c.Progress.Epochs > t.job.Epochs {
 		return false, err
 	}
 	if _, found, err := t.read(filepath.Join(dir, bestCheckpoint)); err != nil {
@@ -75,7 +75,7 @@ func (t *trainer) read(path string) (Checkpoint, bool, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return c, false, nil
 	}
-	return c, err == nil && c.Training == t.identity && c.followedBy(t.job.Code), err
+	return c, err == nil && c.Training == t.identity, err
 }
 
 // followedBy says whether a training may go on from the checkpoint under a code.

@@ -184,3 +184,24 @@ func TestCheckpoint(t *testing.T) {
 		}
 	}
 }
+
+// TestFollowedBy keeps a processor's bits those of one set of kernels, unless a
+// device has a part in the training anyway.
+func TestFollowedBy(t *testing.T) {
+	host := Checkpoint{Kernels: "avx2", Progress: Progress{Curve: []Epoch{{}}}}
+	mixed := Checkpoint{Kernels: "avx2", Progress: Progress{Curve: []Epoch{{}, {Device: "cuda x bf16"}}}}
+	for _, c := range []struct {
+		from Checkpoint
+		code Code
+		want bool
+	}{
+		{host, Code{Instructions: "avx2"}, true},
+		{host, Code{Instructions: "portable"}, false},
+		{host, Code{Instructions: "portable", Device: "cuda x bf16"}, true},
+		{mixed, Code{Instructions: "portable"}, true},
+	} {
+		if got := c.from.followedBy(c.code); got != c.want {
+			t.Errorf("%s, %d epochs, by %+v: %v", c.from.Kernels, len(c.from.Progress.Curve), c.code, got)
+		}
+	}
+}
