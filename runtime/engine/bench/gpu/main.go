@@ -88,6 +88,9 @@ func start() error {
 	if err := os.MkdirAll(b.work, 0o755); err != nil {
 		return err
 	}
+	if flag.NArg() == 3 && flag.Arg(0) == "figure" { // the other end of ours
+		return b.figure(ctx, flag.Arg(1), flag.Arg(2))
+	}
 	var err error
 	if b.figures, err = openFigures(filepath.Join(b.work, "gpu.json")); err != nil {
 		return err

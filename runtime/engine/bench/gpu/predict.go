@@ -105,7 +105,8 @@ func writeArrays(path string, c *dataset.Case) error {
 // predictions measures the prediction of fold 0's preprocessed cases, to logits
 // on the host, with mirroring.
 func (b *bench) predictions(ctx context.Context) error {
-	_, err := b.once("predict/task04/ours", func() (Figure, error) { return b.predict(ctx) })
+	const ours = "predict/task04/ours"
+	_, err := b.once(ours, func() (Figure, error) { return b.ours(ctx, ours) })
 	b.once("predict/task04/nnunet", func() (Figure, error) {
 		if err := b.preprocessed(ctx); err != nil {
 			return Figure{}, err

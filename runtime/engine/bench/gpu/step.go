@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -81,21 +81,23 @@ func program(c nnunet.Configuration, d nnunet.Dataset) (unet.Network, *engine.Pr
 
 // steps measures ours and PyTorch's on each shape.
 func (b *bench) steps(ctx context.Context) error {
+	var errs []error
 	for _, s := range shapes {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		c, d, err := s.read(b)
-		if err != nil {
-			return err
+		ours := func(what string) {
+			name := "step/" + s.name + "/" + what
+			_, err := b.once(name, func() (Figure, error) { return b.ours(ctx, name) })
+			errs = append(errs, err)
 		}
-		b.once("step/"+s.name+"/ours", func() (Figure, error) { return b.step(c, d) })
+		ours("ours")
 		for _, mode := range []string{"eager", "compile"} {
 			b.once("step/"+s.name+"/pytorch-"+mode, func() (Figure, error) { return b.theirs(ctx, "step", s, "--mode", mode) })
 		}
-		b.once("step/"+s.name+"/groups", func() (Figure, error) { return b.groups(c, d) })
+		ours("groups")
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // repeats of a measurement: so many steps between two looks at the clock.
@@ -194,13 +196,4 @@ func noise(p *engine.Program) engine.Batch {
 		b.Labels = append(b.Labels, one)
 	}
 	return b
-}
-
-// figure reads what a script of ours for Python prints last: one line of JSON.
-func figure(out []byte) (Figure, error) {
-	var f Figure
-	if err := json.Unmarshal(lastLine(out), &f); err != nil {
-		return f, fmt.Errorf("its last line is no figure: %w", err)
-	}
-	return f, nil
 }

@@ -151,11 +151,21 @@ def prepare():
     return target, fold
 
 
+def copied():
+    """Has nnU-Net's data set give arrays of the reader's own, as its compressed format does: it augments patches
+    in place, and maps plain arrays for reading only, so that a patch that needs no padding would end the process."""
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetNumpy
+
+    load = nnUNetDatasetNumpy.load_case
+    nnUNetDatasetNumpy.load_case = lambda self, case: tuple(np.array(x) if isinstance(x, np.ndarray) else x for x in load(self, case))
+
+
 def epoch():
     """The median time of nnU-Net's epochs after the first."""
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
     prepare()
+    copied()
 
     class Epochs(nnUNetTrainer):
         def perform_actual_validation(self, save_probabilities=False):
