@@ -23,7 +23,7 @@ type Device struct {
 	Platform   string  `json:"platform"`             // "cuda", "cpu"
 	Kind       string  `json:"kind"`                 // "NVIDIA H200"
 	Capability string  `json:"capability,omitempty"` // CUDA's compute capability, "9.0"
-	Memory     int64   `json:"memory,omitempty"`     // bytes that programs may use; 0: not told
+	Memory     int64   `json:"memory,omitempty"`     // bytes that it has; 0: not told
 	Share      float64 `json:"share,omitempty"`      // of the memory, for one training; 0: all of it
 }
 
@@ -59,7 +59,7 @@ func List(path string) ([]Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := open(p, pjrt.Option{Name: "preallocate", Value: false})
+	c, err := open(p, whole()...)
 	if err != nil {
 		return nil, fmt.Errorf("PJRT plug-in %s: %w", path, err)
 	}
@@ -75,6 +75,12 @@ func List(path string) ([]Device, error) {
 		})
 	}
 	return list, c.Close()
+}
+
+// whole are the options of a client that shows all of each device's memory and
+// takes none: by itself XLA keeps to three quarters of it, and tells of those.
+func whole() []pjrt.Option {
+	return []pjrt.Option{{Name: "preallocate", Value: false}, {Name: "memory_fraction", Value: float32(1)}}
 }
 
 // open makes a client with options that some plug-ins know; others refuse them,
