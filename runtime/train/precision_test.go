@@ -3,6 +3,7 @@ package train_test
 import (
 	"math"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,6 +60,24 @@ func TestPrecisions(t *testing.T) {
 				}
 				t.Logf("%s is %.4f of its size away from the reference's", slot, d)
 			})
+		}
+	}
+}
+
+// TestProducts has the convolutions of an fp32 step ask for all of float32's bits,
+// which GPUs do not multiply unasked, and those of a bf16 step for none.
+func TestProducts(t *testing.T) {
+	for i, n := range small {
+		p := build(t, i)
+		for precision, asks := range map[engine.Precision]bool{engine.FP32: true, engine.BF16: false} {
+			text, err := xla.StepModule(p, precision)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, exact := strings.Count(text, "stablehlo.convolution"), strings.Count(text, "[#stablehlo<precision HIGHEST>, #stablehlo<precision HIGHEST>]")
+			if want := map[bool]int{true: all}[asks]; all == 0 || exact != want {
+				t.Errorf("%s in %s: %d of %d convolutions ask for all bits", n.name, precision, exact, all)
+			}
 		}
 	}
 }

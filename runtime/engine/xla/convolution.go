@@ -57,12 +57,22 @@ func (e *emitter) convolve(a, b value, n numbers, w window, shape []int) value {
 		b = e.emit(b.kind, b.shape, "stablehlo.reverse %s, dims = %s : %s", b.name, list(spatial), b.typ())
 	}
 	y := e.emit(a.kind, out, "stablehlo.convolution(%s, %s) dim_numbers = %s, window = %s "+
-		"{batch_group_count = 1 : i64, feature_group_count = 1 : i64} : (%s, %s) -> %s",
-		a.name, b.name, fmt.Sprintf(string(n), axes, axes, axes), w.text(from), a.typ(), b.typ(), tensor(a.kind, out))
+		"{batch_group_count = 1 : i64, feature_group_count = 1 : i64%s} : (%s, %s) -> %s",
+		a.name, b.name, fmt.Sprintf(string(n), axes, axes, axes), w.text(from), products(a.kind), a.typ(), b.typ(), tensor(a.kind, out))
 	if flat {
 		return e.reshape(y, shape...)
 	}
 	return y
+}
+
+// products says how exactly a convolution multiplies: GPUs would round float32 to
+// 10 bits (TF32), and the precision fp32 promises more.
+func products(k kind) string {
+	if k != f32 {
+		return ""
+	}
+	const all = "#stablehlo<precision HIGHEST>"
+	return ", precision_config = [" + all + ", " + all + "]"
 }
 
 // flat is a value without its first spatial axis, which is 1 long.
