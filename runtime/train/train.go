@@ -63,10 +63,8 @@ func Run(ctx context.Context, job Job, data Data, tell func(Epoch)) (r Result, e
 	if err := t.start(); err != nil {
 		return Result{}, err
 	}
-	for t.progress.Epochs < job.Epochs {
-		if err := t.epoch(ctx, tell); err != nil {
-			return Result{}, fmt.Errorf("epoch %d: %w", t.progress.Epochs, err)
-		}
+	if err := t.epochs(ctx, tell); err != nil {
+		return Result{}, err
 	}
 	return t.validate(ctx, data)
 }
@@ -186,30 +184,39 @@ func mix(seed, stream uint64) uint64 {
 	return z ^ z>>31
 }
 
-// epoch trains one epoch, evaluates patches of the validation cases and writes
-// the checkpoints.
-func (t *trainer) epoch(ctx context.Context, tell func(Epoch)) error {
+// epochs trains those that the job has still to do. While one is trained the
+// checkpoint of the one before is written, which on a GPU may take as long.
+func (t *trainer) epochs(ctx context.Context, tell func(Epoch)) error {
+	saved := make(chan error, 1)
+	saved <- nil
+	for t.progress.Epochs < t.job.Epochs {
+		e, err := t.epoch(ctx)
+		if err != nil {
+			err = fmt.Errorf("epoch %d: %w", e.Epoch, err)
+		}
+		if err := errors.Join(err, <-saved); err != nil {
+			return err
+		}
+		saved = t.keep(e, tell)
+	}
+	return <-saved
+}
+
+// epoch trains one epoch, and evaluates patches of the validation cases.
+func (t *trainer) epoch(ctx context.Context) (Epoch, error) {
 	began := time.Now()
 	e := Epoch{Epoch: t.progress.Epochs, Device: t.job.Code.Device}
 	var err error
 	h := t.job.Training.Hyperparameters
 	if e.Rate, err = Rate(h.LRScheduler, h.InitialLR, e.Epoch, t.job.Horizon); err != nil {
-		return err
+		return e, err
 	}
 	if e.TrainLoss, err = t.learn(ctx, e); err != nil {
-		return err
+		return e, err
 	}
-	if err := t.monitor(ctx, &e); err != nil {
-		return err
-	}
+	err = t.monitor(ctx, &e)
 	e.Seconds = time.Since(began).Seconds()
-	if err := t.keep(e); err != nil {
-		return err
-	}
-	if tell != nil {
-		tell(e)
-	}
-	return nil
+	return e, err
 }
 
 // average moves the mean pseudo-Dice's average on. Where an epoch's patches
@@ -225,11 +232,13 @@ func average(old, new evaluate.Score) evaluate.Score {
 	return emaKeep*old + (1-emaKeep)*new
 }
 
-// keep adds an epoch to the progress and writes the checkpoints: the latest
-// always, the best when the moving average is greater than ever. The best goes
-// first: a kill between the two repeats the epoch and writes it again.
-func (t *trainer) keep(e Epoch) error {
-	p := t.progress
+// keep adds an epoch to the progress and starts to write the checkpoints: the
+// latest always, the best when the moving average is greater than ever. The best
+// goes first: a kill between the two repeats the epoch and writes it again. Tell
+// hears of the epoch when both are there; then, or when they cannot be written,
+// saved says so.
+func (t *trainer) keep(e Epoch, tell func(Epoch)) (saved chan error) {
+	p := &t.progress
 	p.Epochs++
 	p.EMA = e.EMA
 	p.Seconds += e.Seconds
@@ -242,9 +251,17 @@ func (t *trainer) keep(e Epoch) error {
 	if better {
 		paths = []string{filepath.Join(t.job.Directory, bestCheckpoint), paths[0]}
 	}
-	if err := (Checkpoint{t.executor.State(), p, t.identity, t.job.Code.Instructions}).Write(paths...); err != nil {
-		return err
-	}
-	t.progress = p
-	return nil
+	c := Checkpoint{t.executor.State(), *p, t.identity, t.job.Code.Instructions}
+	saved = make(chan error, 1)
+	go func() {
+		err := c.Write(paths...)
+		switch {
+		case err != nil:
+			err = fmt.Errorf("epoch %d: %w", e.Epoch, err)
+		case tell != nil:
+			tell(e)
+		}
+		saved <- err
+	}()
+	return saved
 }
