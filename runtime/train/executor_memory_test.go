@@ -11,10 +11,17 @@ import (
 // TestDeviceMemory tells a device's want of memory from its other troubles.
 func TestDeviceMemory(t *testing.T) {
 	const exhausted, internal = 8, 13
-	for code, want := range map[int]bool{exhausted: true, internal: false} {
-		err := memory(fmt.Errorf("epoch 3: xla: %w", &pjrt.Error{Function: "LoadedExecutable_Execute", Code: code, Message: "no"}))
-		if errors.Is(err, ErrMemory) != want {
-			t.Errorf("code %d: %v", code, err)
+	full, other := &pjrt.Error{Code: exhausted, Message: "no"}, &pjrt.Error{Code: internal, Message: "no"}
+	driver := &pjrt.Error{Code: internal, Message: "CUDA_ERROR_OUT_OF_MEMORY: out of memory"}
+	for _, x := range []struct {
+		err  error
+		want bool
+	}{
+		{full, true}, {driver, true}, {other, false}, {errors.New("out of memory"), false},
+		{errors.Join(other, full), true}, {errors.Join(other, errors.New("closed")), false},
+	} {
+		if err := memory(fmt.Errorf("epoch 3: xla: %w", x.err)); errors.Is(err, ErrMemory) != x.want {
+			t.Errorf("%v: an ErrMemory is %t", err, !x.want)
 		}
 	}
 	if memory(nil) != nil {

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"unsafe"
 
@@ -32,10 +34,18 @@ func (e *Error) Error() string {
 // resourceExhausted is absl's code for memory that is not to be had.
 const resourceExhausted = 8
 
-// OutOfMemory says whether an error is a device's lack of memory.
+// OutOfMemory says whether a device's lack of memory is an error or one of those
+// that it joins. Where it is not an allocator of XLA's that fails, but CUDA or one
+// of its libraries, the code is another, and only the message tells.
 func OutOfMemory(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Code == resourceExhausted
+	switch e := err.(type) {
+	case *Error:
+		return e.Code == resourceExhausted || strings.Contains(e.Message, "out of memory")
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), OutOfMemory)
+	}
+	cause := errors.Unwrap(err)
+	return cause != nil && OutOfMemory(cause)
 }
 
 // Plugin is a loaded plug-in.
