@@ -198,9 +198,9 @@ func assemble[T float32 | int16](e *Executor, k kind, whole, rows, columns int, 
 	}
 	if len(portion) > 0 {
 		clear(portion[len(portion):cap(portion)])
-		return table, flush()
+		err = flush()
 	}
-	return table, nil
+	return table, err
 }
 
 // lowerEmpty is a table of zeros, lowerPut writes a portion into it.

@@ -114,11 +114,11 @@ func (e *Executor) Step(b engine.Batch, rate float64) (float64, error) {
 	return e.Learn(slices.Values([]engine.Batch{b}), rate)
 }
 
-// settings are the learning rate and Adam's corrections at the coming step.
+// settings are the optimiser's at the coming step, as settingsSize lists them.
 func (e *Executor) settings(rate float64) []float32 {
-	t := float64(e.steps + 1)
+	t, o := float64(e.steps+1), e.program.Optimizer
 	first, second := 1-math.Pow(engine.Beta1, t), 1-math.Pow(engine.Beta2, t)
-	return []float32{float32(rate), float32(rate / first), float32(math.Sqrt(second))}
+	return []float32{float32(rate), float32(rate / first), float32(math.Sqrt(second)), float32(o.WeightDecay), float32(o.Momentum)}
 }
 
 // state lists what a step replaces, in the order of its results.
