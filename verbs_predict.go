@@ -114,6 +114,7 @@ func (p *prediction) place(cmd *cobra.Command) (train.Place, error) {
 	if err != nil || len(c.Devices) == 0 {
 		return at, err
 	}
+	c.Devices[0].Grows = true // a training may be on it
 	at.Device, at.Precision, at.Executables = &c.Devices[0], c.Precision, p.options.Executables()
 	fmt.Fprintf(cmd.ErrOrStderr(), "networks predict on %s, in %s\n", at.Device, at.Precision)
 	return at, nil

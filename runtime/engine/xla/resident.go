@@ -82,15 +82,35 @@ func (r *resident) upload() error {
 	}
 	rows := max(1, min(portion/r.drawing.channels, voxels))
 	whole := (voxels + rows - 1) / rows * rows
-	if whole >= 1<<31 || !e.room(4*whole*(4*r.drawing.channels+2)) { // three quarters are left to the network
+	spare, err := e.needs()
+	if err != nil {
+		return err
+	}
+	if whole >= 1<<31 || !e.room(whole*(4*r.drawing.channels+2)+spare) {
 		return engine.ErrNoRoom
 	}
 	r.programs(whole)
-	var err error
 	if r.images, err = assemble(e, f32, whole, rows, r.drawing.channels, r.pixels()); err == nil {
 		r.labels, err = assemble(e, i16, whole, rows, 0, r.segmentation())
 	}
 	return err
+}
+
+// needs is the memory that training takes besides the state, in bytes: the step's
+// own, and batches that are made or wait.
+func (e *Executor) needs() (int, error) {
+	if err := e.ready(&e.step); err != nil {
+		return 0, err
+	}
+	f, err := e.step.Footprint()
+	if err != nil {
+		return 0, err
+	}
+	p := e.program
+	image := 4 * p.Batch * engine.Size(p.Patch[:]) * p.Channels
+	batches := (ahead + 3) * 2 * image // with their labels; three more between transforms
+	gaps := int(f.Temporary / 8)       // between the allocator's blocks
+	return int(f.Total()-f.Arguments) + batches + gaps, nil
 }
 
 // programs names what makes a batch, each compiled when it is first needed.
@@ -316,10 +336,18 @@ func (m *made) tables(q *augment.Recipe, whole []int32, real []float32) ([]int32
 	return append(whole, high...), real
 }
 
+func (r *resident) parts() []*part {
+	list := []*part{&r.sample, &r.finish}
+	for i := range r.transforms {
+		list = append(list, &r.transforms[i])
+	}
+	return list
+}
+
 func (r *resident) close() error {
 	release([]*pjrt.Buffer{r.images, r.labels})
 	var err error
-	for _, p := range append(r.transforms, r.sample, r.finish) {
+	for _, p := range r.parts() {
 		if p.Executable != nil {
 			err = errors.Join(err, p.Close())
 		}

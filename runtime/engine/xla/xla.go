@@ -26,6 +26,7 @@ type Options struct {
 	Device      int              // index into the client's devices
 	Precision   engine.Precision // of activations and their gradients at rest; "": FP32
 	Executables string           // folder of compiled programs, which later executors load; "": none are kept
+	Libraries   string           // what these programs call besides the plug-in; other ones make other programs
 	Flags       []pjrt.Flag      // of XLA, beside those that every program gets
 }
 
@@ -61,7 +62,7 @@ func New(p *engine.Program, o Options) (engine.Executor, error) {
 		return nil, fmt.Errorf("xla: %w", err)
 	}
 	e := &Executor{program: p, activations: activations, client: o.Client, device: o.Client.Devices[o.Device], weights: engine.NewWeights(p)}
-	e.compiler = compiler{client: o.Client, kind: e.device.Kind, flags: append(flags(o.Client), o.Flags...), folder: o.Executables}
+	e.compiler = compiler{client: o.Client, kind: e.device.Kind, flags: append(flags(o.Client), o.Flags...), libraries: o.Libraries, folder: o.Executables}
 	e.parts()
 	if err := errors.Join(e.upload(), e.uploadScaling(engine.State{})); err != nil {
 		return nil, errors.Join(fmt.Errorf("xla: %w", err), e.Close())
@@ -97,6 +98,21 @@ func (e *Executor) ready(p *part) error {
 	}
 	if err != nil {
 		return fmt.Errorf("compile the %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// Prepare compiles what an epoch of training runs, so that none of it is compiled
+// while an epoch's time is taken.
+func (e *Executor) Prepare() error {
+	err := errors.Join(e.ready(&e.step), e.ready(&e.monitor))
+	for _, r := range e.residents {
+		for _, p := range r.parts() {
+			err = errors.Join(err, e.ready(p))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("xla: %w", err)
 	}
 	return nil
 }
