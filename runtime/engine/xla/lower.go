@@ -173,6 +173,10 @@ func (l *lowering) nodes() error {
 		if !need[i] {
 			continue
 		}
+		if _, ok := n.Op.(engine.Image); ok {
+			l.values[i] = l.image(i)
+			continue
+		}
 		var in []value
 		for _, k := range l.reads(i) {
 			in = append(in, l.values[k])
@@ -220,8 +224,6 @@ func (l *lowering) centred(node int) bool {
 func (l *lowering) node(n engine.Node, in []value) (value, error) {
 	a := &l.arguments
 	switch op := n.Op.(type) {
-	case engine.Image:
-		return l.convert(a.image, l.activations), nil
 	case engine.Labels:
 		return a.labels[op.Output], nil
 	case engine.ParameterInput:
