@@ -168,59 +168,77 @@ func (r *resident) segmentation() iter.Seq[int16] {
 // assemble makes a table (whole, columns) on the device, or a list where columns
 // is 0, rows at a time; behind the values it is zero.
 func assemble[T float32 | int16](e *Executor, k kind, whole, rows, columns int, values iter.Seq[T]) (*pjrt.Buffer, error) {
-	shape := func(n int) []int {
-		if columns == 0 {
-			return []int{n}
-		}
-		return []int{n, columns}
-	}
-	empty, err := e.compiler.compile(lowerEmpty(k, shape(whole)))
+	t := &table[T]{Executor: e, rows: rows, columns: columns, portion: make([]T, 0, rows*max(1, columns))}
+	empty, err := e.compiler.compile(lowerEmpty(k, t.shape(whole)))
 	if err != nil {
 		return nil, err
 	}
 	defer empty.Close()
-	put, err := e.compiler.compile(lowerPut(k, shape(whole), shape(rows)))
-	if err != nil {
+	if t.put, err = e.compiler.compile(lowerPut(k, t.shape(whole), t.shape(rows))); err != nil {
 		return nil, err
 	}
-	defer put.Close()
+	defer t.put.Close()
 	out, err := empty.Run(nil)
 	if err != nil {
 		return nil, err
 	}
-	table, at := out[0], 0
-	portion := make([]T, 0, rows*max(1, columns))
-	flush := func() error {
-		up, err := pjrt.Upload(e.client, e.device, portion[:cap(portion)], shape(rows)...)
-		if err != nil {
-			return err
+	t.on = out[0]
+	for v := range values {
+		if err := t.add(v); err != nil {
+			return t.on, err
 		}
-		defer up.Close()
-		start, err := pjrt.Upload(e.client, e.device, []int32{int32(at)}, 1)
-		if err != nil {
-			return err
-		}
-		defer start.Close()
-		out, err := put.Run([]*pjrt.Buffer{table, up, start})
-		if err != nil {
-			return err
-		}
-		table.Close()
-		table, at, portion = out[0], at+rows, portion[:0]
+	}
+	err = t.flush()
+	return t.on, err
+}
+
+// table is one that is being filled.
+type table[T float32 | int16] struct {
+	*Executor
+	rows, columns int // of a portion
+	put           *pjrt.Executable
+	on            *pjrt.Buffer
+	at            int // rows that are there
+	portion       []T // of the next rows
+}
+
+func (t *table[T]) shape(rows int) []int {
+	if t.columns == 0 {
+		return []int{rows}
+	}
+	return []int{rows, t.columns}
+}
+
+func (t *table[T]) add(v T) error {
+	if t.portion = append(t.portion, v); len(t.portion) < cap(t.portion) {
 		return nil
 	}
-	for v := range values {
-		if portion = append(portion, v); len(portion) == cap(portion) {
-			if err := flush(); err != nil {
-				return table, err
-			}
-		}
+	return t.flush()
+}
+
+// flush puts the portion into its place, with zeros behind the values.
+func (t *table[T]) flush() error {
+	if len(t.portion) == 0 {
+		return nil
 	}
-	if len(portion) > 0 {
-		clear(portion[len(portion):cap(portion)])
-		err = flush()
+	clear(t.portion[len(t.portion):cap(t.portion)])
+	up, err := pjrt.Upload(t.client, t.device, t.portion[:cap(t.portion)], t.shape(t.rows)...)
+	if err != nil {
+		return err
 	}
-	return table, err
+	defer up.Close()
+	start, err := pjrt.Upload(t.client, t.device, []int32{int32(t.at)}, 1)
+	if err != nil {
+		return err
+	}
+	defer start.Close()
+	out, err := t.put.Run([]*pjrt.Buffer{t.on, up, start})
+	if err != nil {
+		return err
+	}
+	t.on.Close()
+	t.on, t.at, t.portion = out[0], t.at+t.rows, t.portion[:0]
+	return nil
 }
 
 // lowerEmpty is a table of zeros, lowerPut writes a portion into it.

@@ -255,7 +255,7 @@ func (e *Executor) Close() error {
 	e.residents = nil
 	parts := []*part{&e.step, &e.evaluate, &e.monitor, &e.predict, &e.forward}
 	for _, c := range e.canvases {
-		parts = append(parts, &c.cut, &c.blend, &c.mean)
+		parts = append(parts, &c.empty, &c.cut, &c.blend, &c.mean)
 	}
 	for _, p := range parts {
 		if p.Executable != nil {
