@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,26 +10,26 @@ import (
 	"slices"
 	"time"
 
-	"runspec/runtime/accelerator"
 	"runspec/runtime/durable"
 )
 
 // Figure is one thing that was measured. Lacking says why it could not be.
 type Figure struct {
-	Values  map[string]float64 `json:"values,omitempty"` // by name and unit: "ms", "GB"
-	Words   map[string]string  `json:"words,omitempty"`
-	Lacking string             `json:"lacking,omitempty"`
-	When    time.Time          `json:"when"`
+	Values   map[string]float64 `json:"values,omitempty"` // by name and unit: "ms", "GB"
+	Words    map[string]string  `json:"words,omitempty"`
+	Lacking  string             `json:"lacking,omitempty"`
+	When     time.Time          `json:"when"`
+	Revision string             `json:"revision,omitempty"` // of the source that measured it
 }
 
-// figures are all that were measured on one machine, by name: "step/task04/ours".
+// figures are all that were measured in one setting, by name: "step/task04/ours".
 type figures struct {
-	path string
-	all  struct {
-		Device  accelerator.Device `json:"device"`
-		Plugin  accelerator.Plugin `json:"plugin"`
-		Driver  string             `json:"driver"`
-		Figures map[string]Figure  `json:"figures"`
+	path  string
+	until time.Time // no figure is begun later; zero: no limit
+	left  []string  // figures that were not begun, or cut short
+	all   struct {
+		setting
+		Figures map[string]Figure `json:"figures"`
 	}
 }
 
@@ -47,29 +48,41 @@ func openFigures(path string) (*figures, error) {
 	return f, nil
 }
 
-// about says what the figures are of; those of another device are refused.
-func (f *figures) about(d accelerator.Device, p accelerator.Plugin) error {
-	if was := f.all.Device.Kind; was != "" && was != d.Kind {
-		return fmt.Errorf("%s holds figures of %s, this is %s; choose another -work", f.path, was, d.Kind)
+// about says what the figures are of; those of another setting are refused.
+func (f *figures) about(s setting) error {
+	if how := s.other(f.all.setting); how != "" {
+		return fmt.Errorf("%s holds figures %s; choose another -work", f.path, how)
 	}
-	f.all.Device, f.all.Plugin, f.all.Driver = d, p, accelerator.Driver()
+	f.all.setting = s
 	return f.save()
 }
 
 // once measures a figure unless it is there. What cannot be measured here is
-// kept as lacking, and tried again by the next call.
-func (f *figures) once(name string, measure func() (Figure, error)) (Figure, error) {
+// kept as lacking, and tried again by the next call; what there is no more time
+// for, and what is cut short, is left as it was.
+func (f *figures) once(ctx context.Context, name string, measure func() (Figure, error)) error {
 	if old, ok := f.all.Figures[name]; ok && old.Lacking == "" {
-		return old, nil
+		return nil
+	}
+	if ctx.Err() != nil || !f.until.IsZero() && time.Now().After(f.until) {
+		f.left = append(f.left, name)
+		return nil
 	}
 	fig, err := measure()
+	if err != nil && ctx.Err() != nil {
+		f.left = append(f.left, name)
+		return fmt.Errorf("%s was cut short: %w", name, err)
+	}
 	if err != nil {
 		fig = Figure{Lacking: err.Error()}
 	}
-	fig.When = time.Now().UTC()
+	fig.When, fig.Revision = time.Now().UTC(), revision()
 	f.all.Figures[name] = fig
 	fmt.Fprintf(os.Stderr, "  %s: %s\n", name, fig)
-	return fig, errors.Join(err, f.save())
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return errors.Join(err, f.save())
 }
 
 func (f *figures) save() error {
@@ -106,6 +119,23 @@ func sorted[V any](m map[string]V) (keys []string) {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// timed measures something n times after once that does not count, and gives the
+// median in seconds.
+func timed(n int, what func() error) (float64, error) {
+	if err := what(); err != nil {
+		return 0, err
+	}
+	var times []float64
+	for range n {
+		began := time.Now()
+		if err := what(); err != nil {
+			return 0, err
+		}
+		times = append(times, time.Since(began).Seconds())
+	}
+	return median(times), nil
 }
 
 // median of a list that is not empty.

@@ -6,10 +6,11 @@
 //	gpu [flags] check|step|epoch|predict|train|search ...
 //	gpu [flags] report
 //
-// Each part takes less than eight minutes, keeps every figure as soon as it has
-// it in WORK/gpu.json, and passes over those that are there; report writes them
-// as a table. Where Python or a GPU is wanting the figures that need them are
-// told as missing; --small takes toy sizes, to rehearse.
+// Each part keeps every figure as soon as it has it in WORK/gpu.json, and passes
+// over those that are there; report writes them as a table. All parts together
+// begin no figure after -minutes, and say what is left for another call. Where
+// Python or a GPU is wanting the figures that need them are told as missing;
+// -small takes toy sizes, to rehearse.
 package main
 
 import (
@@ -20,6 +21,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
 
 	"runspec/runtime/accelerator"
 	"runspec/runtime/execute"
@@ -61,9 +65,10 @@ func main() {
 }
 
 func start() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if len(os.Args) == 3 { // the other ends of accelerator.Ask and execute.Local
+	context.AfterFunc(ctx, stop) // the second signal ends this process at once
+	if len(os.Args) == 3 {       // the other ends of accelerator.Ask and execute.Local
 		switch os.Args[1] {
 		case "devices":
 			list, err := accelerator.List(os.Args[2])
@@ -76,12 +81,7 @@ func start() error {
 		}
 	}
 	b := bench{}
-	flag.StringVar(&b.pack, "pack", ".", "folder that the script pack has filled")
-	flag.StringVar(&b.work, "work", "work", "folder of figures, caches and trainings")
-	flag.StringVar(&b.python, "python", "python3", "Python with PyTorch; \"\" measures ours alone")
-	flag.BoolVar(&b.small, "small", false, "toy sizes, to rehearse")
-	out := flag.String("out", "", "report: the file to write (default the standard output)")
-	flag.Parse()
+	out, minutes := b.flags()
 	if flag.NArg() == 0 {
 		flag.Usage()
 		return errors.New("name a part: check, step, epoch, predict, train, search, or report")
@@ -90,14 +90,18 @@ func start() error {
 		return err
 	}
 	if flag.NArg() == 3 && flag.Arg(0) == "figure" { // the other end of ours
-		return b.figure(ctx, flag.Arg(1), flag.Arg(2))
+		stop() // a signal ends it at once: it has nothing to keep
+		return b.figure(context.Background(), flag.Arg(1), flag.Arg(2))
 	}
 	var err error
 	if b.figures, err = openFigures(filepath.Join(b.work, "gpu.json")); err != nil {
 		return err
 	}
 	if flag.Arg(0) == "report" {
-		return b.report(*out)
+		return b.report(out)
+	}
+	if minutes > 0 {
+		b.until = time.Now().Add(time.Duration(minutes * float64(time.Minute)))
 	}
 	if err := b.find(ctx); err != nil {
 		return err
@@ -105,11 +109,27 @@ func start() error {
 	return b.measure(ctx, flag.Args())
 }
 
+// flags reads the command line.
+func (b *bench) flags() (out string, minutes float64) {
+	flag.StringVar(&b.pack, "pack", ".", "folder that the script pack has filled")
+	flag.StringVar(&b.work, "work", "work", "folder of figures, caches and trainings")
+	flag.StringVar(&b.python, "python", "python3", "Python with PyTorch; \"\" measures ours alone")
+	flag.BoolVar(&b.small, "small", false, "toy sizes, to rehearse")
+	flag.StringVar(&out, "out", "", "report: the file to write (default the standard output)")
+	flag.Float64Var(&minutes, "minutes", 8, "after which no figure is begun; one that is under way is not cut; 0: no limit")
+	flag.Parse()
+	return out, minutes
+}
+
 // find takes the first device of the plug-in that is installed.
 func (b *bench) find(ctx context.Context) error {
 	p, err := accelerator.Find()
 	if err != nil {
 		return fmt.Errorf("%w; %s", err, accelerator.Install())
+	}
+	library, err := installed(p)
+	if err != nil {
+		return err
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -123,7 +143,7 @@ func (b *bench) find(ctx context.Context) error {
 		return fmt.Errorf("%s has no device", p.Path)
 	}
 	b.device = list[0]
-	return b.about(b.device, p)
+	return b.about(setting{Device: b.device, Plugin: library, Driver: accelerator.Driver(), Small: b.small})
 }
 
 // measure runs the named parts. One that fails does not keep the others from
@@ -145,6 +165,12 @@ func (b *bench) measure(ctx context.Context, names []string) error {
 		if !found {
 			errs = append(errs, fmt.Errorf("there is no part %q", name))
 		}
+	}
+	if len(b.left) > 0 {
+		fmt.Fprintf(os.Stderr, "gpu: left for another call: %s\n", strings.Join(b.left, ", "))
+	}
+	if ctx.Err() != nil { // what was cut short may have been nnU-Net's, which fails no part
+		errs = append(errs, errors.New("stopped; the same command goes on"))
 	}
 	return errors.Join(errs...)
 }

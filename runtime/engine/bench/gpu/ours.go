@@ -8,7 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
+
+	"runspec/runtime/execute"
 )
+
+// grace is what a process that measures has to end in when it is asked to.
+const grace = 10 * time.Second
 
 // ours has a figure of ours measured by this command in a process of its own: a
 // client of a device keeps most of its memory until its process ends, and
@@ -25,8 +31,8 @@ func (b *bench) ours(ctx context.Context, name string) (Figure, error) {
 	cmd := exec.CommandContext(ctx, self, "-pack", b.pack, "-work", b.work, fmt.Sprintf("-small=%t", b.small), "figure", name, string(device))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
-	if err := cmd.Run(); err != nil {
-		return Figure{}, fmt.Errorf("%s: %w", name, err)
+	if err := execute.Group(cmd, grace); err != nil {
+		return Figure{}, fmt.Errorf("a process of ours: %w", err)
 	}
 	return figure(out.Bytes())
 }

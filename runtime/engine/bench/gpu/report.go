@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"runspec/runtime/durable"
 )
@@ -29,15 +30,11 @@ var races = []race{
 // report writes the figures as a page.
 func (b *bench) report(path string) error {
 	var w strings.Builder
-	d := b.all.Device
-	if d.Kind == "" {
+	if len(b.all.Figures) == 0 {
 		return fmt.Errorf("%s holds no figures yet", b.path)
 	}
-	fmt.Fprintf(&w, "# %s\n\nMeasured by `runtime/engine/bench/gpu`, plug-in from %s", d.Kind, b.all.Plugin.From)
-	if b.all.Driver != "" {
-		fmt.Fprintf(&w, ", driver %s", b.all.Driver)
-	}
-	fmt.Fprintf(&w, ". Times are medians; the faster of PyTorch's two counts.\n\n| what | ours | nnU-Net | times as fast | bar |\n|---|---|---|---|---|\n")
+	b.origin(&w)
+	fmt.Fprint(&w, "Times are medians; the faster of PyTorch's two counts.\n\n| what | ours | nnU-Net | times as fast | bar |\n|---|---|---|---|---|\n")
 	for _, r := range races {
 		w.WriteString(b.line(r))
 	}
@@ -49,6 +46,50 @@ func (b *bench) report(path string) error {
 		return err
 	}
 	return durable.Write(path, []byte(w.String()))
+}
+
+// origin is the page's head: on what, by what and when the figures were measured.
+func (b *bench) origin(w *strings.Builder) {
+	title, toys := b.all.Device.Kind, ""
+	if b.all.Small {
+		title, toys = title+", toy sizes", "**A rehearsal of toy sizes: nothing here says how fast or how good anything is.** "
+	}
+	fmt.Fprintf(w, "# %s\n\n%sMeasured by `runtime/engine/bench/gpu` of %s, %s; plug-in %s", title, toys, strings.Join(b.revisions(), " and "), b.days(), b.all.Plugin)
+	if b.all.Driver != "" {
+		fmt.Fprintf(w, ", driver %s", b.all.Driver)
+	}
+	fmt.Fprint(w, ". ")
+}
+
+// revisions are those of the source that have measured the figures.
+func (b *bench) revisions() []string {
+	found := map[string]bool{}
+	for _, f := range b.all.Figures {
+		name := "revision " + f.Revision
+		if f.Revision == "" {
+			name = "an unknown revision"
+		}
+		found[name] = true
+	}
+	return sorted(found)
+}
+
+// days are the first and the last on which figures were measured.
+func (b *bench) days() string {
+	var first, last time.Time
+	for _, f := range b.all.Figures {
+		if first.IsZero() || f.When.Before(first) {
+			first = f.When
+		}
+		if f.When.After(last) {
+			last = f.When
+		}
+	}
+	from, to := first.Format(time.DateOnly), last.Format(time.DateOnly)
+	if from == to {
+		return from
+	}
+	return from + " to " + to
 }
 
 // line is a race's row.
@@ -82,6 +123,9 @@ func (b *bench) results(w *strings.Builder) {
 		}
 		if table := f.Words["table"]; table != "" {
 			fmt.Fprintf(w, "\n%s:\n\n```\n%s```\n", name, table)
+		}
+		if trials := f.Words["failed"]; trials != "" {
+			fmt.Fprintf(w, "\nTrials of it that failed: %s.\n", strings.ReplaceAll(trials, "\n", "; "))
 		}
 	}
 }

@@ -79,23 +79,21 @@ func program(c nnunet.Configuration, d nnunet.Dataset) (unet.Network, *engine.Pr
 	return n, p, err
 }
 
-// steps measures ours and PyTorch's on each shape.
+// steps measures ours and PyTorch's on each shape, and then ours by operations.
 func (b *bench) steps(ctx context.Context) error {
 	var errs []error
+	ours := func(s shape, what string) {
+		name := "step/" + s.name + "/" + what
+		errs = append(errs, b.once(ctx, name, func() (Figure, error) { return b.ours(ctx, name) }))
+	}
 	for _, s := range shapes {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		ours := func(what string) {
-			name := "step/" + s.name + "/" + what
-			_, err := b.once(name, func() (Figure, error) { return b.ours(ctx, name) })
-			errs = append(errs, err)
-		}
-		ours("ours")
+		ours(s, "ours")
 		for _, mode := range []string{"eager", "compile"} {
-			b.once("step/"+s.name+"/pytorch-"+mode, func() (Figure, error) { return b.theirs(ctx, "step", s, "--mode", mode) })
+			b.once(ctx, "step/"+s.name+"/pytorch-"+mode, func() (Figure, error) { return b.theirs(ctx, "step", s, "--mode", mode) })
 		}
-		ours("groups")
+	}
+	for _, s := range shapes {
+		ours(s, "groups")
 	}
 	return errors.Join(errs...)
 }

@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+
+	"runspec/runtime/execute"
 )
 
 //go:embed theirs.py
@@ -39,7 +41,7 @@ func (b *bench) theirs(ctx context.Context, part string, s shape, args ...string
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+packages+string(os.PathListSeparator)+os.Getenv("PYTHONPATH"))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
-	if err := cmd.Run(); err != nil {
+	if err := execute.Group(cmd, grace); err != nil {
 		os.Stderr.Write(out.Bytes()) // workers tell their errors there
 		return Figure{}, fmt.Errorf("%s %s: %w", b.python, part, err)
 	}

@@ -76,8 +76,8 @@ func (s settings) run(names []string) error {
 	}
 	files, names := modules(names)
 	for _, name := range names {
-		if !slices.ContainsFunc(networks, func(n network) bool { return n.name == name }) {
-			return fmt.Errorf("there is no network %q: task04, braintumour or resenc", name)
+		if !slices.Contains(named(), name) {
+			return fmt.Errorf("there is no network %q; there are %s", name, strings.Join(named(), ", "))
 		}
 	}
 	topology, err := s.topology()

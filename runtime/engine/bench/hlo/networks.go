@@ -44,6 +44,14 @@ var networks = []network{
 	},
 }
 
+// named are the names of the networks.
+func named() (list []string) {
+	for _, n := range networks {
+		list = append(list, n.name)
+	}
+	return list
+}
+
 // stages have two convolutions each, and halve every axis but for the first.
 func stages(features []int, blocks func(int) int) (list []unet.Stage) {
 	for i, f := range features {

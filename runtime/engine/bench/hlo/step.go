@@ -158,6 +158,10 @@ func activations(p *engine.Program) (sizes []hlo.Size) {
 	return sizes
 }
 
+// copied is what an H200 was measured to move in a plain copy, TB/s (read and
+// written; section 1 of the project's guide/gpu.md); its data sheet says 4.8.
+const copied = 4.3
+
 func (f findings) print(n network, took time.Duration) {
 	gb := float64(f.bytes) / 1e9
 	fmt.Printf("\n%s: compiled in %.0f s\n", n.title, took.Seconds())
@@ -166,7 +170,7 @@ func (f findings) print(n network, took time.Duration) {
 	if n.ideal > 0 {
 		fmt.Printf(", ideal %.2f", n.ideal)
 	}
-	fmt.Printf("; %.2f ms at 4.3 TB/s)\n", gb/4.3)
+	fmt.Printf("; %.2f ms at %.1f TB/s)\n", gb/copied, copied)
 	fmt.Printf("  memory                        %.2f GB, of it %.2f temporary (the plan's estimate %.2f)\n",
 		float64(f.memory.Total())/1e9, float64(f.memory.Temporary)/1e9, float64(f.estimate)/1e9)
 	fmt.Printf("  convolutions                  %d forward, %d backward-input, %d backward-filter\n",
