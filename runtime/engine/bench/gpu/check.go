@@ -24,8 +24,7 @@ func (b *bench) checks(ctx context.Context) error {
 	var errs []error
 	for _, s := range shapes {
 		name := "check/" + s.name
-		_, err := b.once(name, func() (Figure, error) { return b.ours(ctx, name) })
-		errs = append(errs, err)
+		errs = append(errs, b.once(ctx, name, func() (Figure, error) { return b.ours(ctx, name) }))
 	}
 	return errors.Join(errs...)
 }

@@ -90,10 +90,11 @@ func TestOrder(t *testing.T) {
 	}
 	f.until = time.Now().Add(-time.Second)
 	b := bench{figures: f}
-	if err := b.measure(t.Context(), []string{"step", "epoch", "predict", "train", "search"}); err != nil {
+	if err := b.measure(t.Context(), []string{"check", "step", "epoch", "predict", "train", "search"}); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
+		"check/task04", "check/braintumour", "check/resencm",
 		"step/task04/ours", "step/task04/pytorch-eager", "step/task04/pytorch-compile",
 		"step/braintumour/ours", "step/braintumour/pytorch-eager", "step/braintumour/pytorch-compile",
 		"step/resencm/ours", "step/resencm/pytorch-eager", "step/resencm/pytorch-compile",
