@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
@@ -39,6 +40,7 @@ func TestDevices(t *testing.T) {
 	var mu sync.Mutex
 	held, seen := map[int]bool{}, map[int]int{}
 	both := make(chan bool)
+	meet := sync.OnceFunc(func() { close(both) })
 	o := gpus(t, 2, options(t, t.TempDir(), Options{}))
 	o.Train = func(ctx context.Context, j train.Job, tell func(train.Epoch)) (train.Result, error) {
 		mu.Lock()
@@ -51,14 +53,13 @@ func TestDevices(t *testing.T) {
 		first := len(seen) == 1
 		mu.Unlock()
 		if first { // it waits until the other device has a training too
-			<-both
-		} else {
-			mu.Lock()
-			if both != nil {
-				close(both)
-				both = nil
+			select {
+			case <-both:
+			case <-time.After(20 * time.Second):
+				t.Error("while one device had a training the other got none")
 			}
-			mu.Unlock()
+		} else {
+			meet()
 		}
 		r, err := pretend(ctx, j, tell)
 		mu.Lock()

@@ -262,7 +262,7 @@ func TestNetworkSizesAgainstNnUNet(t *testing.T) {
 		if got := n.ParameterCount(); got != want.Parameters {
 			t.Errorf("%s: %d parameters, want %d", key, got, want.Parameters)
 		}
-		if got := n.FeatureMapSize(c.Patch3(), false); got != want.Estimate {
+		if got := n.Architecture.FeatureMapSize(c.Patch3(), false); got != want.Estimate {
 			t.Errorf("%s: estimate %d, want %d", key, got, want.Estimate)
 		}
 		if _, err := n.Shapes(c.Patch3()); err != nil {

@@ -130,12 +130,6 @@ func (a Architecture) FeatureMapSize(patch [3]int, deepSupervision bool) int64 {
 	return total
 }
 
-// FeatureMapSize is the planner's size estimate of n; see
-// Architecture.FeatureMapSize.
-func (n Network) FeatureMapSize(patch [3]int, deepSupervision bool) int64 {
-	return n.Architecture.FeatureMapSize(patch, deepSupervision)
-}
-
 // TrainingMemory estimates the bytes that one training step of our CPU
 // executor holds at its peak, in float32:
 //

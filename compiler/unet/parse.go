@@ -10,7 +10,6 @@ var (
 	norms       = []Norm{InstanceNorm, BatchNorm}
 	activations = []Activation{LeakyReLU, ReLU, ELU, GELU, PReLU}
 	encoders    = []Encoder{Plain, Residual}
-	ops         = []Op{Conv, Transpose, Normalise, Activate, Drop, Concat, Add, AveragePool, Head}
 )
 
 // ParseNorm turns text from a spec or a file into a Norm; upper and lower
@@ -20,13 +19,6 @@ func ParseNorm(text string) (Norm, error) { return parse("normalisation", text, 
 // ParseActivation turns text from a spec or a file into an Activation; upper
 // and lower case are the same.
 func ParseActivation(text string) (Activation, error) { return parse("activation", text, activations) }
-
-// ParseEncoder turns text from a spec or a file into an Encoder; upper and
-// lower case are the same.
-func ParseEncoder(text string) (Encoder, error) { return parse("encoder", text, encoders) }
-
-// ParseOp turns text from a file into an Op; upper and lower case are the same.
-func ParseOp(text string) (Op, error) { return parse("operation", text, ops) }
 
 func parse[T ~string](what, text string, known []T) (T, error) {
 	for _, k := range known {

@@ -29,22 +29,6 @@ func (n Network) DeepSupervisionWeights() []float64 {
 	return DeepSupervisionWeights(len(n.Outputs))
 }
 
-// DeepSupervisionScales are the sizes (z, y, x) of n's outputs relative to
-// the patch, full resolution first: one over the strides so far.
-func (n Network) DeepSupervisionScales() [][3]float64 {
-	scales := make([][3]float64, 0, len(n.Outputs))
-	total := ones
-	for _, s := range n.Architecture.Stages[:len(n.Outputs)] {
-		var scale [3]float64
-		for axis := range total {
-			total[axis] *= s.Stride[axis]
-			scale[axis] = 1 / float64(total[axis])
-		}
-		scales = append(scales, scale)
-	}
-	return scales
-}
-
 // OutputShapes are the sizes (z, y, x) in voxels of n's outputs for a patch,
 // full resolution first; the targets of deep supervision have them too.
 func (n Network) OutputShapes(patch [3]int) ([][3]int, error) {

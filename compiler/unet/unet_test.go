@@ -181,12 +181,6 @@ func TestParse(t *testing.T) {
 	if n, err := ParseNorm("batchnorm"); n != BatchNorm || err != nil {
 		t.Error(n, err)
 	}
-	if o, err := ParseOp("avgpool"); o != AveragePool || err != nil {
-		t.Error(o, err)
-	}
-	if e, err := ParseEncoder("Residual"); e != Residual || err != nil {
-		t.Error(e, err)
-	}
 	if _, err := ParseActivation("SiLU"); err == nil || err.Error() != `unknown activation "SiLU": choose one of LeakyReLU, ReLU, ELU, GELU, PReLU` {
 		t.Error(err)
 	}

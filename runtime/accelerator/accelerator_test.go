@@ -12,9 +12,12 @@ import (
 	"runspec/runtime/engine"
 )
 
-// bare makes a machine without any plug-in, in a folder.
+// bare makes a machine without any plug-in, in a folder. Its system is below usr.
 func bare(t *testing.T) string {
 	dir := t.TempDir()
+	before := system
+	t.Cleanup(func() { system = before })
+	system = []string{filepath.Join(dir, "usr")}
 	for _, name := range []string{Variable, "VIRTUAL_ENV", "CONDA_PREFIX"} {
 		t.Setenv(name, "")
 	}
@@ -38,8 +41,12 @@ func install(t *testing.T, root, library string) string {
 
 func TestFind(t *testing.T) {
 	dir := bare(t)
-	if p, err := Find(); err == nil && strings.HasPrefix(p.Path, dir) || err != nil && !errors.Is(err, ErrNoPlugin) {
+	if p, err := Find(); !errors.Is(err, ErrNoPlugin) {
 		t.Fatalf("%v, %v in an empty folder", p, err)
+	}
+	shared := install(t, filepath.Join(dir, "usr"), wheels[1].library)
+	if p, err := Find(); err != nil || p != (Plugin{shared, "the wheel jax-cuda12-pjrt"}) {
+		t.Errorf("%v, %v", p, err)
 	}
 	old := install(t, filepath.Join(dir, ".local"), wheels[1].library)
 	if p, err := Find(); err != nil || p != (Plugin{old, "the wheel jax-cuda12-pjrt"}) {

@@ -58,6 +58,9 @@ func Find() (Plugin, error) {
 	return Plugin{}, ErrNoPlugin
 }
 
+// system are the roots of Pythons that are looked at behind the user's.
+var system = []string{"/usr/local", "/usr", "/opt/venv", "/opt/conda"}
+
 // sitePackages are the folders where this user's Python looks for wheels: of an
 // active environment, of the python3 that is called, of the user, of the system.
 func sitePackages() (dirs []string) {
@@ -76,7 +79,7 @@ func sitePackages() (dirs []string) {
 	if home, err := os.UserHomeDir(); err == nil {
 		roots = append(roots, filepath.Join(home, ".local"))
 	}
-	for _, root := range append(roots, "/usr/local", "/usr", "/opt/venv", "/opt/conda") {
+	for _, root := range append(roots, system...) {
 		dirs = append(dirs, below(root)...)
 	}
 	return dirs

@@ -56,12 +56,6 @@ func mix(a, b uint32) uint32 {
 	return y>>1 ^ -(y&1)&0x9908b0df
 }
 
-// Float64 is uniform in [0, 1) with 53 bits: random_sample.
-func (r *Legacy) Float64() float64 {
-	a, b := r.Uint32()>>5, r.Uint32()>>6
-	return (float64(a)*67108864 + float64(b)) / 9007199254740992
-}
-
 // Intn is uniform in [0, n), by rejection under a mask as numpy's legacy
 // generator does: randint(0, n), and one draw of choice with replacement.
 // n lies in 1 … 2³²−1; one alone consumes nothing.

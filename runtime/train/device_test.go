@@ -12,7 +12,8 @@ import (
 )
 
 // TestDeviceTraining wants a training whose data set lies on the device to be that
-// of the processor, but for rounding, and to be the same when it is interrupted.
+// of the processor, but for rounding, and to be the same when it is interrupted;
+// and short precisions to train from it to the end.
 func TestDeviceTraining(t *testing.T) {
 	if len(streamers(t)) == 0 {
 		return
@@ -37,7 +38,9 @@ func TestDeviceTraining(t *testing.T) {
 			}
 		}
 	}
+	made(t, job, data)
 	job.Training.Augmentation, job.Directory = "v2", t.TempDir()
+	made(t, job, data)
 	whole, err := train.Run(context.Background(), job, data, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -50,5 +53,21 @@ func TestDeviceTraining(t *testing.T) {
 	again, err := train.Run(context.Background(), job, data, nil)
 	if d := same(whole, again); err != nil || d != "" {
 		t.Errorf("interrupted: %v %s", err, d)
+	}
+	for _, precision := range []string{"bf16", "fp16"} {
+		job.Training.Precision, job.Directory = precision, t.TempDir()
+		made(t, job, data)
+		if short, err := train.Run(context.Background(), job, data, nil); err != nil || !short.MeanDice.Known() || len(short.Curve) != job.Epochs {
+			t.Errorf("%s: %v, %d epochs, Dice %v", precision, err, len(short.Curve), short.MeanDice)
+		}
+	}
+}
+
+// made expects that a job's device makes its batches.
+func made(t *testing.T, job train.Job, data train.Data) {
+	t.Helper()
+	training, validation, err := train.MadeOnDevice(job, data)
+	if err != nil || !training || !validation {
+		t.Errorf("batches of the training made on the device: %v, of the validation: %v; %v", training, validation, err)
 	}
 }

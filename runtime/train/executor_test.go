@@ -381,6 +381,10 @@ func TestPredictImages(t *testing.T) {
 // TestBadInput wants errors that say what does not fit, and no panic.
 func TestBadInput(t *testing.T) {
 	p := build(t, 0)
+	var all []engine.Executor
+	for _, x := range executors {
+		all = append(all, started(t, p, x.new))
+	}
 	for _, bad := range []struct {
 		name, want string
 		change     func(*engine.Batch)
@@ -395,15 +399,14 @@ func TestBadInput(t *testing.T) {
 		{"label", "label 9", func(b *engine.Batch) { b.Labels[0][4] = 9 }},
 		{"negative label", "label -1", func(b *engine.Batch) { b.Labels[0][4] = -1 }},
 	} {
-		for _, x := range executors {
+		for i, x := range executors {
 			t.Run(bad.name+"/"+x.name, func(t *testing.T) {
-				e := started(t, p, x.new)
 				b := noise(p)
 				bad.change(&b)
-				if _, err := e.Step(b, 1); err == nil || !strings.Contains(err.Error(), bad.want) {
+				if _, err := all[i].Step(b, 1); err == nil || !strings.Contains(err.Error(), bad.want) {
 					t.Errorf("Step: error %v, want one about %q", err, bad.want)
 				}
-				if _, _, err := e.Evaluate(b); err == nil || !strings.Contains(err.Error(), bad.want) {
+				if _, _, err := all[i].Evaluate(b); err == nil || !strings.Contains(err.Error(), bad.want) {
 					t.Errorf("Evaluate: error %v, want one about %q", err, bad.want)
 				}
 			})

@@ -95,16 +95,6 @@ func ReadLabels(path string) (*Labels, error) {
 	return l, nil
 }
 
-// ReadHeader reads only where the voxels lie and how many channels there are.
-func ReadHeader(path string) (Grid, int, error) {
-	f, err := open(path)
-	if err != nil {
-		return Grid{}, 0, &fileError{path, err}
-	}
-	defer f.Close()
-	return f.head.grid, int(f.head.shape[0]), nil
-}
-
 // fileError adds the file to what is wrong with it.
 type fileError struct {
 	path string

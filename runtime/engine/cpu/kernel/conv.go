@@ -34,15 +34,8 @@ func (c *Conv) InputLen() int  { return c.N * volume(c.In) * c.Ci }
 func (c *Conv) OutputLen() int { return c.N * volume(c.Out) * c.Co }
 func (c *Conv) WeightLen() int { return volume(c.Kernel) * c.Ci * c.Co }
 
-// Flops counts two for each multiplication of one pass, border included.
-func (c *Conv) Flops() int64 {
-	return 2 * int64(c.N*volume(c.Out)) * int64(c.WeightLen())
-}
-
-// Forward computes y = conv(x, w) + bias; bias may be nil.
-func (c *Conv) Forward(p *Pool, x, w, bias, y []float32) { c.ForwardPacked(p, x, w, nil, bias, y) }
-
-// ForwardPacked is Forward with the weights packed in k, or to be packed there.
+// ForwardPacked computes y = conv(x, w) + bias; bias may be nil. The weights are
+// packed in k, or to be packed there; with nil they are packed for this once.
 func (c *Conv) ForwardPacked(p *Pool, x, w []float32, k *Packed, bias, y []float32) {
 	mustLen("input of a convolution", len(x), c.InputLen())
 	mustLen("weights of a convolution", len(w), c.WeightLen())

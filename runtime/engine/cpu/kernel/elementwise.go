@@ -7,15 +7,6 @@ func Add(p *Pool, a, b, y []float32) {
 	p.eachRange(len(y), elements, func(lo, hi int) { active.add(y[lo:hi], a[lo:hi], b[lo:hi]) })
 }
 
-// Scale multiplies x by a number in place.
-func Scale(p *Pool, x []float32, by float32) {
-	p.eachRange(len(x), elements, func(lo, hi int) {
-		for i := range x[lo:hi] {
-			x[lo+i] *= by
-		}
-	})
-}
-
 // ScaleChannels computes y = x·scale for x [N,V,C] and scale [N,C], a dropout
 // of whole channels, and its own gradient. y may be x.
 func ScaleChannels(p *Pool, x, scale []float32, n, voxels, channels int, y []float32) {

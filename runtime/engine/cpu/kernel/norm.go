@@ -79,18 +79,6 @@ func (n *Norm) total(part []float32, yield func(group, channel int, a, b float64
 // The sums are taken relative to each group's first voxel, so that a large
 // mean does not swallow the variance.
 func (n *Norm) Stats(p *Pool, x, mean, rstd []float32) {
-	n.variance(p, x, func(i int, m, v float64) {
-		mean[i], rstd[i] = float32(m), float32(1/math.Sqrt(v+n.Eps))
-	})
-}
-
-// Moments computes mean and biased variance, both [Groups,Channels], which a
-// batch norm keeps running averages of.
-func (n *Norm) Moments(p *Pool, x, mean, variance []float32) {
-	n.variance(p, x, func(i int, m, v float64) { mean[i], variance[i] = float32(m), float32(v) })
-}
-
-func (n *Norm) variance(p *Pool, x []float32, yield func(i int, mean, variance float64)) {
 	mustLen("input of a norm", len(x), n.Len())
 	c := n.Channels
 	shift := p.floats(slotFactors, n.StatsLen())
@@ -101,7 +89,8 @@ func (n *Norm) variance(p *Pool, x []float32, yield func(i int, mean, variance f
 	n.sums(p, x, shift, func(group, ch int, sum, square float64) {
 		i := group*c + ch
 		d := sum / v
-		yield(i, float64(shift[i])+d, max(0, square/v-d*d))
+		variance := max(0, square/v-d*d)
+		mean[i], rstd[i] = float32(float64(shift[i])+d), float32(1/math.Sqrt(variance+n.Eps))
 	})
 }
 

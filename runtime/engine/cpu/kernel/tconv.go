@@ -28,24 +28,15 @@ func (c *TransposedConv) InputLen() int  { return c.N * volume(c.In) * c.Ci }
 func (c *TransposedConv) OutputLen() int { return c.N * volume(c.Out) * c.Co }
 func (c *TransposedConv) WeightLen() int { return volume(c.Stride) * c.Ci * c.Co }
 
-// Flops counts two for each multiplication of one pass.
-func (c *TransposedConv) Flops() int64 {
-	return 2 * int64(c.N*volume(c.In)) * int64(c.WeightLen())
-}
-
-// adjoint is the convolution from y to x whose input gradient Forward is; its
+// adjoint is the convolution from y to x whose input gradient ForwardPacked is; its
 // weights are [Stride,Co,Ci].
 func (c *TransposedConv) adjoint() Conv {
 	return Conv{N: c.N, Ci: c.Co, Co: c.Ci, In: c.Out, Kernel: c.Stride, Stride: c.Stride, Out: c.In}
 }
 
-// Forward computes y; bias may be nil. Each place in the block is a pointwise
-// product of its own.
-func (c *TransposedConv) Forward(p *Pool, x, w, bias, y []float32) {
-	c.ForwardPacked(p, x, w, nil, bias, y)
-}
-
-// ForwardPacked is Forward with the weights packed in k, or to be packed there.
+// ForwardPacked computes y; bias may be nil. Each place in the block is a pointwise
+// product of its own. The weights are packed in k, or to be packed there; with nil
+// they are packed for this once.
 func (c *TransposedConv) ForwardPacked(p *Pool, x, w []float32, k *Packed, bias, y []float32) {
 	mustLen("input of a transposed convolution", len(x), c.InputLen())
 	mustLen("weights of a transposed convolution", len(w), c.WeightLen())
