@@ -239,6 +239,29 @@ func (e *emitter) window(a value, sizes []int, starts ...value) value {
 		a.name, names, list(sizes), a.typ(), types, tensor(a.kind, sizes))
 }
 
+// repeat runs body n times on a state, for i from 0 on. Given are the values that
+// it reads besides: a loop sees no others.
+func (e *emitter) repeat(n int, state value, given []value, body func(i, state value, given []value) value) value {
+	carried := append([]value{e.constant(0, i32, nil), state}, given...)
+	loop := "%loop" + strconv.Itoa(e.next)
+	e.next++
+	var heads []string
+	inner := make([]value, len(carried))
+	for k, v := range carried {
+		inner[k] = value{name: fmt.Sprintf("%s_%d", loop, k), shape: v.shape, kind: v.kind}
+		heads = append(heads, inner[k].name+" = "+v.name)
+	}
+	_, types := operands(carried)
+	fmt.Fprintf(&e.text, "    %s:%d = stablehlo.while(%s) : %s\n    cond {\n", loop, len(carried), strings.Join(heads, ", "), types)
+	more := e.compare("LT", inner[0], e.constant(float64(n), i32, nil))
+	fmt.Fprintf(&e.text, "    stablehlo.return %s : %s\n    } do {\n", more.name, more.typ())
+	inner[1] = body(inner[0], inner[1], inner[2:])
+	inner[0] = e.add(inner[0], e.constant(1, i32, nil))
+	names, _ := operands(inner)
+	fmt.Fprintf(&e.text, "    stablehlo.return %s : %s\n    }\n", names, types)
+	return value{name: loop + "#1", shape: state.shape, kind: state.kind}
+}
+
 // place puts a box into a at the given scalars.
 func (e *emitter) place(a, box value, starts ...value) value {
 	names, types := operands(starts)

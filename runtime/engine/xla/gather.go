@@ -17,6 +17,26 @@ func (e *emitter) take(table, indices value) value {
 		table.name, indices.name, offset, len(indices.shape), sizes, table.typ(), indices.typ(), tensor(table.kind, shape))
 }
 
+// boxes takes a box of the given sizes from a at each of the starts (N, R), which
+// are of its first R axes: (N, sizes…).
+func (e *emitter) boxes(a, starts value, sizes []int) value {
+	axes := make([]int, len(sizes))
+	for i := range axes {
+		axes[i] = i + 1
+	}
+	var each []string
+	for _, n := range sizes {
+		each = append(each, fmt.Sprint(n))
+	}
+	mapped := make([]int, starts.shape[1])
+	for i := range mapped {
+		mapped[i] = i
+	}
+	shape := append([]int{starts.shape[0]}, sizes...)
+	return e.emit(a.kind, shape, `"stablehlo.gather"(%s, %s) <{dimension_numbers = #stablehlo.gather<offset_dims = %s, start_index_map = %s, index_vector_dim = 1>, slice_sizes = array<i64: %s>}> : (%s, %s) -> %s`,
+		a.name, starts.name, list(axes), list(mapped), strings.Join(each, ", "), a.typ(), starts.typ(), tensor(a.kind, shape))
+}
+
 // integers is a list of constants.
 func (e *emitter) integers(xs []int) value {
 	var parts []string

@@ -61,7 +61,8 @@ func (e *Executor) predictWindows(image engine.Tensor, windows [][3]int, flips [
 		size[d] = (max(image.Shape[d], p.Patch[d]) + half - 1) / half * half
 	}
 	voxels := engine.Size(size[:])
-	if !e.room(4 * voxels * (p.Channels + 2*(p.Classes+1))) {
+	group := p.Batch * engine.Size(p.Patch[:])
+	if !e.room(4 * (voxels + group) * (p.Channels + 2*(p.Classes+1))) {
 		return engine.Tensor{}, engine.ErrNoRoom
 	}
 	c := e.canvas(size)
@@ -225,52 +226,40 @@ func (r *sweep) close() {
 func lowerCut(p *engine.Program, size [3]int) string {
 	l := newLowering(p, p.Evaluate, f32)
 	image, tasks := l.argument(f32, append(size[:], p.Channels)), l.argument(i32, []int{p.Batch, taskSize})
-	var patches []value
-	for i := range p.Batch {
-		start, mirrored := l.task(tasks, i)
-		patch := l.mirror(l.window(image, append(p.Patch[:], p.Channels), start...), mirrored)
-		patches = append(patches, l.reshape(patch, append([]int{1}, patch.shape...)...))
-	}
-	return l.module("cut", l.join(0, patches...))
+	patches := l.boxes(image, l.slice(tasks, 1, 0, 3), append(p.Patch[:], p.Channels))
+	return l.module("cut", l.mirror(patches, tasks))
 }
 
-// task reads a task: the first voxel, with a 0 for the channels, and which axes are
-// mirrored.
-func (l *lowering) task(tasks value, i int) (start, mirrored []value) {
-	row := l.at(tasks, 0, i)
+// mirror turns the axes of each patch of a group round where its task says so.
+func (l *lowering) mirror(patches, tasks value) value {
 	for d := range 3 {
-		start = append(start, l.at(row, 0, d))
-		flag := l.at(row, 0, 3+d)
-		mirrored = append(mirrored, l.compare("GT", flag, l.like(0, flag)))
+		flag := l.at(tasks, 1, 3+d)
+		flag = l.compare("GT", flag, l.like(0, flag))
+		patches = l.choose(l.broadcast(flag, patches.shape, 0), l.reverse(patches, d+1), patches)
 	}
-	return append(start, l.constant(0, i32, nil)), mirrored
-}
-
-// mirror turns the first three axes round where it is said.
-func (l *lowering) mirror(a value, mirrored []value) value {
-	for d, flag := range mirrored {
-		a = l.choose(flag, l.reverse(a, d), a)
-	}
-	return a
+	return patches
 }
 
 // lowerBlend adds a group's logits (N, D, H, W, K) to the sums (Z, Y, X, K+1),
-// whose memory the result takes: weighted logits, and the weights themselves.
+// whose memory the result takes: weighted logits, and the weights themselves. One
+// patch follows the other, so that the order of each voxel's sum is the tasks'.
 func lowerBlend(p *engine.Program, size [3]int) string {
 	l := newLowering(p, p.Evaluate, f32)
 	sum := l.argument(f32, append(size[:], p.Classes+1))
 	logits := l.argument(f32, append(append([]int{p.Batch}, p.Patch[:]...), p.Classes))
 	weight := l.argument(f32, p.Patch[:])
 	tasks, shares := l.argument(i32, []int{p.Batch, taskSize}), l.argument(f32, []int{p.Batch})
-	total := sum
-	for i := range p.Batch {
-		start, mirrored := l.task(tasks, i)
-		w := l.mul(weight, l.broadcast(l.at(shares, 0, i), weight.shape))
-		answer := l.mirror(l.at(logits, 0, i), mirrored)
-		answer = l.mul(answer, l.broadcast(w, answer.shape, 0, 1, 2))
-		box := l.join(3, answer, l.reshape(w, append(slices.Clone(w.shape), 1)...))
-		total = l.place(total, l.add(l.window(total, box.shape, start...), box), start...)
-	}
+
+	w := l.mul(l.broadcast(weight, logits.shape[:4], 1, 2, 3), l.broadcast(shares, logits.shape[:4], 0))
+	answers := l.mul(l.mirror(logits, tasks), l.broadcast(w, logits.shape, 0, 1, 2, 3))
+	patches := l.join(4, answers, l.reshape(w, append(slices.Clone(w.shape), 1)...))
+	total := l.repeat(p.Batch, sum, []value{patches, tasks}, func(i, total value, given []value) value {
+		zero := l.constant(0, i32, nil)
+		row := l.reshape(l.window(given[1], []int{1, taskSize}, i, zero), taskSize)
+		box := l.reshape(l.window(given[0], append([]int{1}, patches.shape[1:]...), i, zero, zero, zero, zero), patches.shape[1:]...)
+		start := []value{l.at(row, 0, 0), l.at(row, 0, 1), l.at(row, 0, 2), zero}
+		return l.place(total, l.add(l.window(total, box.shape, start...), box), start...)
+	})
 	l.give(sum, total)
 	return l.module("blend", l.results...)
 }
