@@ -15,6 +15,7 @@ import (
 	"runspec/compiler"
 	"runspec/compiler/diag"
 	"runspec/compiler/plan"
+	"runspec/runtime/accelerator"
 	"runspec/runtime/execute"
 	"runspec/runtime/journal"
 	"runspec/runtime/progress"
@@ -100,7 +101,7 @@ func (f *flags) bind(cmd *cobra.Command) {
 	p.StringVar(&f.options.RunDir, "run-dir", "", "folder of the run (default runs/NAME)")
 	p.IntVar(&f.options.Workers, "workers", 0, "trainings at once (default one for each processor, or for each device)")
 	p.Var((*engineFlag)(&f.options.Engine), "engine", "what trains: auto, cpu or xla (default the spec's)")
-	p.IntSliceVar(&f.options.Devices, "devices", nil, "numbers of the devices to train on, such as 0,1 (default all)")
+	p.Var((*devicesFlag)(&f.options.Devices), "devices", "numbers of the devices to train on, such as 0,1 (default all)")
 	p.IntVar(&f.options.Threads, "threads", runtime.NumCPU(), "processors in all; changes no result")
 	p.Var((*seconds)(&f.options.Limits.Timeout), "timeout", "time that one training may take, such as 2h (default the spec's)")
 	p.Var((*size)(&f.options.Limits.Memory), "memory", "memory that one training's process may hold, such as 12GiB (default the spec's)")
@@ -258,6 +259,19 @@ func (e *engineFlag) Set(text string) error {
 func (e *engineFlag) String() string { return string(*e) }
 
 func (e *engineFlag) Type() string { return "engine" }
+
+// devicesFlag is a flag for numbers of devices.
+type devicesFlag []int
+
+func (d *devicesFlag) Set(text string) error {
+	list, err := accelerator.Numbers(text)
+	*d = list
+	return err
+}
+
+func (d *devicesFlag) String() string { return strings.Trim(strings.ReplaceAll(fmt.Sprint([]int(*d)), " ", ","), "[]") }
+
+func (d *devicesFlag) Type() string { return "numbers" }
 
 // seconds is a flag for a duration, size one for an amount of memory; both
 // must be positive.

@@ -64,6 +64,17 @@ func (o Options) wish(p *plan.Plan) accelerator.Wish {
 	return w
 }
 
+// placeable refuses what a machine need not be asked for: devices, or a precision,
+// that the processor has not.
+func (o Options) placeable(p *plan.Plan) error {
+	w := o.wish(p)
+	if w.Engine != plan.CPU || p.Simulation != nil {
+		return nil
+	}
+	_, err := accelerator.Choose(w, nil) // asks no plug-in
+	return err
+}
+
 // probe is how a plug-in is asked for its devices.
 func (o Options) probe() func(context.Context, string) ([]accelerator.Device, error) {
 	if o.Probe != nil {
