@@ -217,13 +217,14 @@ func fold(e journal.Event) string {
 
 // reason says why a trial failed, and what can be done.
 func reason(e journal.Event) string {
-	switch {
-	case execute.Cause(e.Cause).Final():
+	if execute.Cause(e.Cause).Final() {
 		return e.Cause + ", the training diverged; it counts as a failed trial"
-	case e.Study == "":
-		return fmt.Sprintf("%s, attempt %d; worker.log in the trial's folder tells more, the same command tries it again", e.Cause, e.Attempt)
 	}
-	return fmt.Sprintf("%s, attempt %d; worker.log in the trial's folder tells more, --retry-failed tries it again", e.Cause, e.Attempt)
+	name, again := e.Trial.ID, "--retry-failed tries it again"
+	if e.Study == "" {
+		name, again = e.Baseline, "the same command tries it again"
+	}
+	return fmt.Sprintf("%s, attempt %d; `runspec logs %s` tells more, %s", e.Cause, e.Attempt, name, again)
 }
 
 func (f *flags) mode() (progress.Mode, error) {
@@ -269,7 +270,9 @@ func (d *devicesFlag) Set(text string) error {
 	return err
 }
 
-func (d *devicesFlag) String() string { return strings.Trim(strings.ReplaceAll(fmt.Sprint([]int(*d)), " ", ","), "[]") }
+func (d *devicesFlag) String() string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint([]int(*d)), " ", ","), "[]")
+}
 
 func (d *devicesFlag) Type() string { return "numbers" }
 

@@ -54,9 +54,6 @@ func (a Approach) Missing() int { return max(0, a.Planned-a.Finished-a.Failed) }
 // Look gives the outlook of a plan.
 func Look(p *plan.Plan, o Options) (Outlook, error) {
 	o = o.withDefaults(p)
-	if err := o.placeable(p); err != nil {
-		return Outlook{}, err
-	}
 	out := Outlook{RunDir: relative(o.RunDir), Simulated: p.Simulation != nil}
 	events, err := out.read(&p, o)
 	if err != nil {
