@@ -200,7 +200,7 @@ func show(cmd *cobra.Command, o run.Outcome) error {
 	}
 	fmt.Fprintf(out, "\nRun:     %s\nReport:  %s\nJournal: %s\n", o.RunDir, o.RunDir+"/report/report.md", o.RunDir+"/journal.jsonl")
 	for _, e := range o.Failures {
-		fmt.Fprintf(cmd.ErrOrStderr(), "failed: %s %s %s%s: %s\n", e.Dataset, e.Baseline+e.Study, e.Trial.ID, fold(e), reason(e))
+		fmt.Fprintf(cmd.ErrOrStderr(), "failed: %s %s %s%s: %s\n", e.Dataset, e.Baseline+e.Study, e.Trial.ID, fold(e), reason(e, o.RunDir))
 	}
 	if len(o.Missing) > 0 {
 		return fmt.Errorf("%w: %s", errMissing, strings.Join(o.Missing, ", "))
@@ -215,8 +215,8 @@ func fold(e journal.Event) string {
 	return fmt.Sprintf(" fold %s", *e.Fold)
 }
 
-// reason says why a trial failed, and what can be done.
-func reason(e journal.Event) string {
+// reason says why a trial of a run directory failed, and what can be done.
+func reason(e journal.Event, dir string) string {
 	if execute.Cause(e.Cause).Final() {
 		return e.Cause + ", the training diverged; it counts as a failed trial"
 	}
@@ -224,7 +224,7 @@ func reason(e journal.Event) string {
 	if e.Study == "" {
 		name, again = e.Baseline, "the same command tries it again"
 	}
-	return fmt.Sprintf("%s, attempt %d; `runspec logs %s` tells more, %s", e.Cause, e.Attempt, name, again)
+	return fmt.Sprintf("%s, attempt %d; `runspec logs %s --run-dir %s` tells more, %s", e.Cause, e.Attempt, name, dir, again)
 }
 
 func (f *flags) mode() (progress.Mode, error) {

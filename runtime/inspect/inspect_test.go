@@ -17,6 +17,7 @@ import (
 	"runspec/runtime/journal"
 	"runspec/runtime/lease"
 	"runspec/runtime/search"
+	"runspec/runtime/train"
 )
 
 // small is a plan of a baseline on two folds and a halving on one, for two
@@ -249,6 +250,32 @@ func TestLogsFollow(t *testing.T) {
 	stop()
 	if err := Logs(ctx, w.dir, e.Trial.ID, LogOptions{Follow: true}, func(LogLine) error { return nil }); err != nil {
 		t.Error(err)
+	}
+}
+
+// What trained an epoch is told where a device had a part in its fold.
+func TestPlacesAreTold(t *testing.T) {
+	var curve []train.Epoch
+	for i := range 40 {
+		e := train.Epoch{Epoch: i}
+		if i >= 21 {
+			e.Device = "cuda NVIDIA H200 bf16"
+		}
+		curve = append(curve, e)
+	}
+	text := func(curve []train.Epoch) string {
+		var b strings.Builder
+		Fold{Curve: curve}.write(&b)
+		return strings.Join(strings.Fields(b.String()), " ")
+	}
+	have := text(curve)
+	for _, want := range []string{"SECONDS TRAINED ON 1 ", "21 0.0000 0.0000 0.0000 0.0 the processor 22 0.0000 0.0000 0.0000 0.0 cuda NVIDIA H200 bf16"} {
+		if !strings.Contains(have, want) {
+			t.Errorf("%q is not in %s", want, have)
+		}
+	}
+	if have := text(curve[:20]); strings.Contains(have, "TRAINED ON") || strings.Contains(have, "the processor") {
+		t.Errorf("the processor alone: %s", have)
 	}
 }
 

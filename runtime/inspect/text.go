@@ -213,7 +213,7 @@ func (f Fold) curve(w io.Writer) {
 // place names what trained an epoch.
 func place(device string) string {
 	if device == "" {
-		return "processor"
+		return "the processor"
 	}
 	return device
 }

@@ -31,7 +31,7 @@ func places(d plan.Dataset, events []journal.Event, trainings []training) []stri
 		text := fmt.Sprintf("%s trained on %s", t.short(), where(t.mine()))
 		switch search := t.places(d, events); {
 		case len(t.mine()) > 1:
-			text += ", so that its hours add unlike ones"
+			text += "; its hours add what each took"
 		case len(search) > 1:
 			text += fmt.Sprintf("; its search hours add those on %s", where(search))
 		}
