@@ -11,7 +11,7 @@ import (
 
 // places says what the trainings ran on, where a device had a part in any: speeds
 // and, by its precision, numbers are not those of a processor. Hours of trainings
-// that ran on several are a sum of unlike things.
+// that ran on several mix unlike things.
 func places(d plan.Dataset, events []journal.Event, trainings []training) []string {
 	var ours []training
 	var all []string
@@ -28,12 +28,13 @@ func places(d plan.Dataset, events []journal.Event, trainings []training) []stri
 	}
 	var out []string
 	for _, t := range ours {
-		text := fmt.Sprintf("%s trained on %s", t.short(), where(t.mine()))
-		switch search := t.places(d, events); {
-		case len(t.mine()) > 1:
-			text += "; its hours add what each took"
-		case len(search) > 1:
-			text += fmt.Sprintf("; its search hours add those on %s", where(search))
+		own := t.mine()
+		text := fmt.Sprintf("%s trained on %s", t.short(), where(own))
+		if len(own) > 1 {
+			text += "; its hours mix these"
+		}
+		if others := t.places(d, events)[len(own):]; len(others) > 0 {
+			text += "; its search hours mix in those on " + where(others)
 		}
 		out = append(out, text+".")
 	}
@@ -48,11 +49,12 @@ func (t training) mine() (all []string) {
 	return all
 }
 
-// places are those of all that an incumbent's search trained, too.
+// places are the training's own, then those of all else that an incumbent's search
+// trained.
 func (t training) places(d plan.Dataset, events []journal.Event) []string {
 	all := t.mine()
 	for _, e := range events {
-		if t.kind != Incumbent || e.Kind != journal.FoldDone || e.Dataset != d.Name || e.Study != t.id || e.Result == nil {
+		if t.kind != Incumbent || e.Dataset != d.Name || e.Study != t.id || e.Result == nil {
 			continue
 		}
 		for _, f := range e.Result.Folds {

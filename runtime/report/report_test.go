@@ -404,7 +404,7 @@ func TestPlacesAreTold(t *testing.T) {
 		switch {
 		case e.Baseline == "nnunet/Conv" && fold == 1:
 			return []string{device, ""}
-		case e.Study == "hpo" && e.Trial.Epochs < 40:
+		case e.Trial.ID == "hpo-c0r1":
 			return []string{"cuda NVIDIA T4 fp16"}
 		case e.Study == "hpo":
 			return []string{device}
@@ -412,8 +412,8 @@ func TestPlacesAreTold(t *testing.T) {
 		return nil
 	})
 	for _, want := range []string{
-		"\nnnU-Net default trained on the processor and cuda NVIDIA H200 in bf16; its hours add what each took.\n",
-		"\nhpo trained on cuda NVIDIA H200 in bf16",
+		"\nnnU-Net default trained on the processor and cuda NVIDIA H200 in bf16; its hours mix these.\n",
+		"\nhpo trained on cuda NVIDIA H200 in bf16; its search hours mix in those on cuda NVIDIA T4 in fp16.\n",
 	} {
 		if !strings.Contains(have, want) {
 			t.Errorf("%q is not in: %s", want, have)
