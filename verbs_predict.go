@@ -116,6 +116,7 @@ func (p *prediction) place(cmd *cobra.Command, sets [][]train.Trained) (train.Pl
 	if err != nil || len(c.Devices) == 0 {
 		return at, err
 	}
+	c.Devices[0].Grows = true // a training may be on it
 	at.Device, at.Executables = &c.Devices[0], p.options.Executables()
 	at.Precision = at.Device.Precision()
 	how := ", its own"

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"runspec/compiler/plan"
+	"runspec/compiler/space"
 	"runspec/runtime/accelerator"
 	"runspec/runtime/engine"
 	"runspec/runtime/train"
@@ -22,9 +23,7 @@ type placement struct {
 }
 
 // place chooses what trainings run on, tells of it where it is not plain, and
-// settles how many run at once: on devices one each unless the options ask for
-// more, since trainings that share a device take longer, and measured cost is an
-// objective.
+// settles how many run at once.
 func place(ctx context.Context, p *plan.Plan, o *Options) (placement, error) {
 	c, err := accelerator.Choose(o.wish(p), func(path string) ([]accelerator.Device, error) { return o.probe()(ctx, path) })
 	if err != nil {
@@ -40,10 +39,7 @@ func place(ctx context.Context, p *plan.Plan, o *Options) (placement, error) {
 		}
 		return on, nil
 	}
-	if o.Workers == 0 {
-		o.Workers = len(on.devices)
-	}
-	if err := on.fit(p, o); err != nil {
+	if err := on.settle(p, o); err != nil {
 		return placement{}, err
 	}
 	on.share(o.Workers)
@@ -104,21 +100,52 @@ func (o Options) Executables() string {
 // each is the number of trainings that share a device when all workers are busy.
 func (on placement) each(workers int) int { return (workers + len(on.devices) - 1) / len(on.devices) }
 
-// fit lowers the number of trainings at once to what the devices' memory is
-// expected to hold; one for each is always tried.
-func (on placement) fit(p *plan.Plan, o *Options) error {
+// settle sets the number of trainings at once, as far as the devices' memory is
+// expected to hold them; one for each is always tried.
+func (on placement) settle(p *plan.Plan, o *Options) error {
 	need, err := p.DeviceMemory()
-	if err != nil || need == 0 {
+	if err != nil {
 		return err
 	}
+	asked := o.Workers
+	if asked == 0 {
+		o.Workers = len(on.devices) * together(p)
+	}
 	for _, d := range on.devices {
-		hold := max(1, int(accelerator.Usable*float64(d.Memory)/float64(need)))
-		if d.Memory > 0 && on.each(o.Workers) > hold {
-			o.Workers = hold * len(on.devices)
+		if asked > 0 && (need == 0 || d.Memory == 0) { // not known
+			continue
+		}
+		hold := 1
+		if need > 0 {
+			hold = max(1, int(accelerator.Usable*float64(d.Memory)/float64(need)))
+		}
+		if on.each(o.Workers) <= hold {
+			continue
+		}
+		o.Workers = hold * len(on.devices)
+		if asked > 0 {
 			o.Progress.Note("only %d trainings at once: one may hold %.1f GB, and %s", o.Workers, float64(need)/1e9, d)
 		}
 	}
 	return nil
+}
+
+// together is the number of trainings that a device gets where nobody says: one,
+// since those that share it take longer, and hours are measured. Where cost is the
+// model's, all folds of a trial, unless a study varies the network: then what one
+// holds is not known before.
+func together(p *plan.Plan) int {
+	if p.Cost == plan.CostMeasured {
+		return 1
+	}
+	folds := max(1, len(p.Folds))
+	for _, s := range p.Studies {
+		if slices.ContainsFunc(s.Space.Parameters, func(q space.Parameter) bool { return plan.ShapesNetwork(q.Name) }) {
+			return 1
+		}
+		folds = max(folds, len(s.Folds))
+	}
+	return folds
 }
 
 // share divides each device's memory between the trainings that may meet there.

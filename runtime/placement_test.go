@@ -11,6 +11,7 @@ import (
 
 	"runspec/compiler/nnunet"
 	"runspec/compiler/plan"
+	"runspec/compiler/space"
 	"runspec/runtime/accelerator"
 	"runspec/runtime/train"
 )
@@ -115,15 +116,20 @@ func TestEngineOfOptionsWins(t *testing.T) {
 	}
 }
 
-// TestCrowdedDevices starts no more trainings than the devices' memory is expected
-// to hold.
-func TestCrowdedDevices(t *testing.T) {
-	p := smallPlan()
+// fingerprinted is a plan whose data set has been read.
+func fingerprinted(p *plan.Plan) *plan.Plan {
 	p.Datasets[0].Fingerprint = &nnunet.Fingerprint{
 		Spacings: [][3]float64{{2, 1, 1}}, ShapesAfterCrop: [][3]int{{8, 16, 16}}, MedianRelativeSize: 1,
 		Foreground: map[string]nnunet.Intensity{"0": {Mean: 1, Std: 1}},
 	}
 	p.Datasets[0].Description = nnunet.Dataset{Channels: []string{"MRI"}, Labels: []nnunet.Label{{Name: "background", Values: []int{0}}, {Name: "organ", Values: []int{1}}}, NumTraining: 5}
+	return p
+}
+
+// TestCrowdedDevices starts no more trainings than the devices' memory is expected
+// to hold.
+func TestCrowdedDevices(t *testing.T) {
+	p := fingerprinted(smallPlan())
 	need, err := p.DeviceMemory()
 	if err != nil || need <= 0 {
 		t.Fatalf("%d, %v", need, err)
@@ -144,6 +150,49 @@ func TestCrowdedDevices(t *testing.T) {
 		o = o.withDefaults(p)
 		if _, err := place(context.Background(), p, &o); err != nil || o.Workers != c.workers {
 			t.Errorf("%d bytes of a device, %d of a training: %d workers, want %d; %v", c.memory, need, o.Workers, c.workers, err)
+		}
+	}
+}
+
+// TestFoldsTogether trains the folds of a trial on one device at once where that
+// changes no figure and memory is known to hold them.
+func TestFoldsTogether(t *testing.T) {
+	small := func() *plan.Plan {
+		p := fingerprinted(smallPlan())
+		p.Cost, p.Folds = plan.CostModel, []plan.Fold{0, 1, 2}
+		return p
+	}
+	need, err := small().DeviceMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		change  func(*plan.Plan)
+		memory  int64
+		workers int
+	}{
+		"three folds":     {func(*plan.Plan) {}, 100 * need, 3},
+		"room for two":    {func(*plan.Plan) {}, need * 5 / 2, 2},
+		"memory not told": {func(*plan.Plan) {}, 0, 1},
+		"measured":        {func(p *plan.Plan) { p.Cost = plan.CostMeasured }, 100 * need, 1},
+		"varied networks": {func(p *plan.Plan) {
+			p.Studies[0].Space.Parameters = append(p.Studies[0].Space.Parameters, space.Parameter{Name: "base_num_features"})
+		}, 100 * need, 1},
+		"no data read yet": {func(p *plan.Plan) { p.Datasets[0].Fingerprint = nil }, 100 * need, 1},
+	} {
+		p := small()
+		c.change(p)
+		o := gpus(t, 1, options(t, t.TempDir(), Options{}))
+		o.Workers = 0
+		list := o.Probe
+		o.Probe = func(ctx context.Context, path string) ([]accelerator.Device, error) {
+			devices, err := list(ctx, path)
+			devices[0].Memory = c.memory
+			return devices, err
+		}
+		o = o.withDefaults(p)
+		if _, err := place(context.Background(), p, &o); err != nil || o.Workers != c.workers {
+			t.Errorf("%s: %d workers, want %d; %v", what, o.Workers, c.workers, err)
 		}
 	}
 }

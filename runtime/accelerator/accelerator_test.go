@@ -68,14 +68,37 @@ func TestFind(t *testing.T) {
 
 func TestToolkit(t *testing.T) {
 	dir := bare(t)
+	for _, name := range []string{"CUDA_HOME", "CUDA_PATH", "CUDA_DIR"} {
+		t.Setenv(name, "")
+	}
 	path := install(t, dir, wheels[0].library)
-	if got := toolkit(path); got != "" {
+	if got := toolkit(path); strings.HasPrefix(got, dir) {
 		t.Errorf("%q without the wheels", got)
 	}
-	want := filepath.Join(dir, "lib", "python3.12", "site-packages", "nvidia", "cu13")
-	os.MkdirAll(want, 0o755)
-	if got := toolkit(path); got != want {
-		t.Errorf("%q, want %q", got, want)
+	tools := func(root string, files ...string) string {
+		for _, name := range files {
+			file := filepath.Join(root, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, nil, 0o755)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return root
+	}
+	beside := filepath.Join(dir, "lib", "python3.12", "site-packages", "nvidia", "cu13")
+	tools(beside, "lib/libcudart.so.13", assembler) // not all of it
+	own := tools(filepath.Join(dir, "cuda"), assembler, deviceLibrary)
+	t.Setenv("CUDA_HOME", own)
+	if got := toolkit(path); got != own {
+		t.Errorf("%q, want %q", got, own)
+	}
+	tools(beside, deviceLibrary)
+	if got := toolkit(path); got != beside {
+		t.Errorf("%q, want %q", got, beside)
+	}
+	before := libraries(path)
+	tools(filepath.Join(filepath.Dir(beside), "cudnn"), "lib/libcudnn.so.9")
+	if after := libraries(path); before != "" || !strings.HasPrefix(after, "libcudnn.so.9 ") {
+		t.Errorf("libraries %q, then %q", before, after)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"runspec/runtime/engine"
+	"runspec/runtime/engine/xla"
 	"runspec/runtime/engine/xla/pjrt"
 )
 
@@ -24,7 +25,8 @@ type Device struct {
 	Kind       string  `json:"kind"`                 // "NVIDIA H200"
 	Capability string  `json:"capability,omitempty"` // CUDA's compute capability, "9.0"
 	Memory     int64   `json:"memory,omitempty"`     // bytes that it has; 0: not told
-	Share      float64 `json:"share,omitempty"`      // of the memory, for one training; 0: all of it
+	Share      float64 `json:"share,omitempty"`      // of the memory, for one training; 0: all that is Usable
+	Grows      bool    `json:"grows,omitempty"`      // takes memory as it needs it, beside others; else its share at once
 }
 
 // GPU says whether the device is one that is faster than the processor.
@@ -63,7 +65,15 @@ func List(path string) ([]Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("PJRT plug-in %s: %w", path, err)
 	}
-	var list []Device
+	list, err := describe(c, path)
+	if err == nil {
+		err = try(c, list)
+	}
+	return list, errors.Join(err, c.Close())
+}
+
+// describe lists a client's devices.
+func describe(c *pjrt.Client, path string) (list []Device, err error) {
 	platform, _, _ := strings.Cut(c.Platform, ",")
 	for i, d := range c.Devices {
 		m, err := d.Memory()
@@ -74,7 +84,28 @@ func List(path string) ([]Device, error) {
 			Plugin: path, Index: i, Platform: platform, Kind: d.Kind, Capability: d.Attributes["compute_capability"], Memory: max(0, m.Limit),
 		})
 	}
-	return list, c.Close()
+	return list, nil
+}
+
+// try has a GPU multiply: a plug-in lists GPUs also where the tools to compile for
+// them, or the libraries that it calls, are missing or do not fit.
+func try(c *pjrt.Client, list []Device) error {
+	if len(list) == 0 || !list[0].GPU() {
+		return nil
+	}
+	d := list[0]
+	if err := xla.Try(c, d.Precision(), d.flags("")...); err != nil && !pjrt.OutOfMemory(err) { // others may fill it now
+		return fmt.Errorf("%s computes nothing: %w%s", d, err, d.wants())
+	}
+	return nil
+}
+
+// wants says which of CUDA's tools are not found.
+func (d Device) wants() string {
+	if toolkit(d.Plugin) != "" {
+		return ""
+	}
+	return fmt.Sprintf("; no %s with %s is found: the wheels nvidia-cuda-nvcc and nvidia-nvvm have them, or CUDA's toolkit, whose folder CUDA_HOME names", assembler, deviceLibrary)
 }
 
 // whole are the options of a client that shows all of each device's memory and

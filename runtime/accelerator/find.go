@@ -99,16 +99,3 @@ func below(root string) (dirs []string) {
 	}
 	return dirs
 }
-
-// toolkit is the folder of CUDA's tools in the wheels beside a plug-in, or "".
-// XLA looks there for its device libraries.
-func toolkit(plugin string) string {
-	site := filepath.Dir(filepath.Dir(filepath.Dir(plugin)))
-	for _, name := range []string{"cu13", "cuda_nvcc"} {
-		dir := filepath.Join(site, "nvidia", name)
-		if _, err := os.Stat(dir); err == nil {
-			return dir
-		}
-	}
-	return ""
-}

@@ -1,6 +1,7 @@
 package accelerator
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -18,7 +19,8 @@ var clients struct {
 }
 
 // client opens the device's plug-in with this device alone, and its share of the
-// memory taken at once: addresses that stay let XLA replay its launches.
+// memory taken at once, unless it Grows: addresses that stay let XLA replay its
+// launches.
 func (d Device) client() (c *pjrt.Client, index int, err error) {
 	clients.Lock()
 	defer clients.Unlock()
@@ -49,15 +51,19 @@ func (d Device) alone() []pjrt.Option {
 	if !d.GPU() {
 		return []pjrt.Option{{Name: "cpu_device_count", Value: int64(1)}}
 	}
-	share := d.Share
-	if share == 0 {
-		share = Usable
-	}
 	return []pjrt.Option{
 		{Name: "visible_devices", Value: []int64{int64(d.Index)}},
-		{Name: "memory_fraction", Value: float32(share)},
-		{Name: "preallocate", Value: true},
+		{Name: "memory_fraction", Value: float32(d.share())},
+		{Name: "preallocate", Value: !d.Grows},
 	}
+}
+
+// share of the device's memory.
+func (d Device) share() float64 {
+	if d.Share == 0 {
+		return Usable
+	}
+	return d.Share
 }
 
 // Usable is the share of a device's memory that trainings take, all of a device's
@@ -79,12 +85,15 @@ func (d Device) Executor(p *engine.Program, precision engine.Precision, executab
 	if err != nil {
 		return nil, err
 	}
-	return xla.New(p, xla.Options{Client: c, Device: index, Precision: precision, Executables: executables, Flags: d.flags(executables)})
+	return xla.New(p, xla.Options{
+		Client: c, Device: index, Precision: precision,
+		Executables: executables, Libraries: libraries(d.Plugin), Flags: d.flags(executables),
+	})
 }
 
 // flags are XLA's for the device. What its search for the fastest kernels has
 // found is kept beside the compiled programs, since other programs have the same
-// convolutions.
+// convolutions; by share of the memory, since a kernel may want much of it.
 func (d Device) flags(executables string) (list []pjrt.Flag) {
 	if !d.GPU() {
 		return nil
@@ -92,7 +101,7 @@ func (d Device) flags(executables string) (list []pjrt.Flag) {
 	if dir := toolkit(d.Plugin); dir != "" {
 		list = append(list, pjrt.Flag{Name: "xla_gpu_cuda_data_dir", Value: dir})
 	}
-	if found := filepath.Join(executables, "kernels"); executables != "" && os.MkdirAll(found, 0o755) == nil {
+	if found := filepath.Join(executables, fmt.Sprintf("kernels-%02.0f", 100*d.share())); executables != "" && os.MkdirAll(found, 0o755) == nil {
 		list = append(list, pjrt.Flag{Name: "xla_gpu_per_fusion_autotune_cache_dir", Value: found})
 	}
 	return list

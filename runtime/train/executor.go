@@ -52,7 +52,7 @@ func newExecutor(p *engine.Program, at Place) (engine.Executor, error) {
 
 // memory makes a device's want of memory an ErrMemory.
 func memory(err error) error {
-	if accelerator.OutOfMemory(err) {
+	if accelerator.OutOfMemory(err) && !errors.Is(err, ErrMemory) {
 		return fmt.Errorf("%w: %w", ErrMemory, err)
 	}
 	return err

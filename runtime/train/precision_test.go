@@ -82,6 +82,23 @@ func TestProducts(t *testing.T) {
 	}
 }
 
+// TestOneProgram wants one program for all that a search varies besides the
+// network: it is compiled once.
+func TestOneProgram(t *testing.T) {
+	for i, n := range small {
+		p := build(t, i)
+		want, err := xla.StepModule(p, engine.FP32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Optimizer.WeightDecay, p.Optimizer.Momentum, p.Seed = 0.07, 0.8, 99
+		got, err := xla.StepModule(p, engine.FP32)
+		if err != nil || got != want {
+			t.Errorf("%s: another program for other hyperparameters (%v)", n.name, err)
+		}
+	}
+}
+
 // distance is the root mean square of a difference over that of want.
 func distance(got, want map[string]engine.Tensor) float64 {
 	var off, size float64

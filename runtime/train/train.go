@@ -184,9 +184,18 @@ func mix(seed, stream uint64) uint64 {
 	return z ^ z>>31
 }
 
+// preparer is an executor that compiles programs, which takes seconds that are no
+// part of a training's cost: another training may have left them.
+type preparer interface{ Prepare() error }
+
 // epochs trains those that the job has still to do. While one is trained the
 // checkpoint of the one before is written, which on a GPU may take as long.
 func (t *trainer) epochs(ctx context.Context, tell func(Epoch)) error {
+	if p, ok := t.executor.(preparer); ok && t.progress.Epochs < t.job.Epochs {
+		if err := p.Prepare(); err != nil {
+			return err
+		}
+	}
 	saved := make(chan error, 1)
 	saved <- nil
 	for t.progress.Epochs < t.job.Epochs {

@@ -53,7 +53,8 @@ func (t *trainer) validate(ctx context.Context, data Data) (Result, error) {
 		}
 		r.Cases = append(r.Cases, score)
 	}
-	return r, summarise(&r, cases)
+	err = summarise(&r, cases)
+	return r, err
 }
 
 // chooseWeights restores the best checkpoint where the settings ask for it.

@@ -119,20 +119,58 @@ func (e *emitter) weightGradient(x, dy value, stride, pad, kernel [3]int) value 
 // dy as its kernel. They change no sum. Only the lowest levels of small patches
 // have such axes.
 func (e *emitter) extended(dy value, kernel [3]int) value {
-	high, shape := make([]int, 5), append([]int{}, dy.shape...)
+	shape := slices.Clone(dy.shape)
 	for a := range 3 {
 		if k := kernel[a]; k > 1 && dy.shape[a+1] <= k {
 			shape[a+1] = k + 1
-			high[a+1] = shape[a+1] - dy.shape[a+1]
 		}
 	}
-	if slices.Equal(shape, dy.shape) {
-		return dy
+	return e.enlarge(dy, shape)
+}
+
+// enlarge puts zeros behind a along each axis, up to a shape.
+func (e *emitter) enlarge(a value, shape []int) value {
+	if slices.Equal(shape, a.shape) {
+		return a
 	}
-	zero := e.constant(0, dy.kind, nil)
-	none := list(make([]int, 5))
-	return e.emit(dy.kind, shape, "stablehlo.pad %s, %s, low = %s, high = %s, interior = %s : (%s, %s) -> %s",
-		dy.name, zero.name, none, list(high), none, dy.typ(), zero.typ(), tensor(dy.kind, shape))
+	high := make([]int, len(shape))
+	for i := range shape {
+		high[i] = shape[i] - a.shape[i]
+	}
+	zero := e.constant(0, a.kind, nil)
+	none := list(make([]int, len(shape)))
+	return e.emit(a.kind, shape, "stablehlo.pad %s, %s, low = %s, high = %s, interior = %s : (%s, %s) -> %s",
+		a.name, zero.name, none, list(high), none, a.typ(), zero.typ(), tensor(a.kind, shape))
+}
+
+// eight is the number of channels that tensor cores take at once.
+const eight = 8
+
+// image is a batch's, in the element type of activations. One of few channels,
+// which only convolutions read, gets channels of zeros up to eight: with fewer
+// cuDNN does without tensor cores.
+func (l *lowering) image(node int) value {
+	x := l.convert(l.arguments.image, l.activations)
+	if l.activations == f32 || x.shape[4] >= eight {
+		return x
+	}
+	for _, n := range l.graph.Nodes {
+		if !slices.Contains(n.In, node) {
+			continue
+		}
+		switch n.Op.(type) {
+		case engine.Convolution, engine.ConvolutionWeight:
+		default:
+			return x
+		}
+	}
+	return l.enlarge(x, append(slices.Clone(x.shape[:4]), eight))
+}
+
+// wide gives weights (O, D, H, W, I) as many channels as their convolution's input
+// has.
+func (e *emitter) wide(w value, channels int) value {
+	return e.enlarge(w, append(slices.Clone(w.shape[:4]), channels))
 }
 
 // biased adds a bias (C) to every voxel.
@@ -149,11 +187,15 @@ func (l *lowering) convolution(n engine.Node, in []value) (value, bool) {
 	e := l.emitter
 	switch op := n.Op.(type) {
 	case engine.Convolution:
-		return e.biased(e.forward(in[0], l.weight(in[1]), op.Stride, op.Pad, n.Shape), in[2:]), true
+		return e.biased(e.forward(in[0], e.wide(l.weight(in[1]), in[0].shape[4]), op.Stride, op.Pad, n.Shape), in[2:]), true
 	case engine.ConvolutionInput:
 		return e.inputGradient(in[0], l.weight(in[1]), op.Stride, op.Pad, op.Size), true
 	case engine.ConvolutionWeight:
-		return e.convert(e.weightGradient(in[0], in[1], op.Stride, op.Pad, op.Kernel), f32), true
+		dw := e.weightGradient(in[0], in[1], op.Stride, op.Pad, op.Kernel)
+		if own := n.Shape[3]; own < dw.shape[4] {
+			dw = e.slice(dw, 4, 0, own)
+		}
+		return e.convert(dw, f32), true
 	case engine.BiasGradient:
 		if _, ok := l.graph.Nodes[n.In[0]].Op.(engine.NormaliseInput); ok {
 			// The norm behind takes the mean out, and with it all that a bias

@@ -2,6 +2,7 @@ package xla
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -123,7 +124,7 @@ func (e *emitter) reshape(a value, shape ...int) value {
 func (e *emitter) reduce(op string, a value, init float64, axes ...int) value {
 	var shape []int
 	for i, n := range a.shape {
-		if !contains(axes, i) {
+		if !slices.Contains(axes, i) {
 			shape = append(shape, n)
 		}
 	}
@@ -136,7 +137,7 @@ func (e *emitter) reduce(op string, a value, init float64, axes ...int) value {
 func (e *emitter) sums(values []value, axes ...int) []value {
 	var shape []int
 	for i, n := range values[0].shape {
-		if !contains(axes, i) {
+		if !slices.Contains(axes, i) {
 			shape = append(shape, n)
 		}
 	}
@@ -224,15 +225,6 @@ func list(xs []int) string {
 		parts = append(parts, strconv.Itoa(x))
 	}
 	return "[" + strings.Join(parts, ", ") + "]"
-}
-
-func contains(list []int, x int) bool {
-	for _, y := range list {
-		if x == y {
-			return true
-		}
-	}
-	return false
 }
 
 // voxels counts the voxels of (N, D, H, W, C) that share one row of R moments.

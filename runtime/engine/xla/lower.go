@@ -2,6 +2,7 @@ package xla
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"runspec/runtime/engine"
@@ -26,7 +27,7 @@ type arguments struct {
 	image      value
 	labels     []value // per output
 	masks      []value
-	settings   value // learning rate and Adam's corrections
+	settings   value // of the optimiser
 	totals     value // what is summed over several calls
 	scaler     scaler
 	list       []argument
@@ -38,8 +39,9 @@ type argument struct {
 	result int // that takes its memory; -1: none
 }
 
-// settingsSize: the learning rate, Adam's step size, the root of its second correction.
-const settingsSize = 3
+// settingsSize: the learning rate, Adam's step size, the root of its second
+// correction, weight decay, momentum.
+const settingsSize = 5
 
 // deviceShape is a parameter's on the device: weights lie as (O, D, H, W, I).
 func deviceShape(p engine.Parameter) []int {
@@ -171,8 +173,12 @@ func (l *lowering) nodes() error {
 		if !need[i] {
 			continue
 		}
+		if _, ok := n.Op.(engine.Image); ok {
+			l.values[i] = l.image(i)
+			continue
+		}
 		var in []value
-		for _, k := range n.In {
+		for _, k := range l.reads(i) {
 			in = append(in, l.values[k])
 		}
 		var err error
@@ -183,11 +189,41 @@ func (l *lowering) nodes() error {
 	return nil
 }
 
+// reads are the nodes that a node is computed from. A convolution's bias is
+// none where an instance norm takes it out again: without it every such
+// convolution is one of cuDNN's plain ones, which all of its versions have.
+func (l *lowering) reads(node int) []int {
+	in := l.graph.Nodes[node].In
+	if _, ok := l.graph.Nodes[node].Op.(engine.Convolution); ok && len(in) > 2 && l.centred(node) {
+		return in[:2]
+	}
+	return in
+}
+
+// centred says whether a node is read by an instance norm, and by nothing else.
+func (l *lowering) centred(node int) bool {
+	measured := false
+	for _, n := range l.graph.Nodes {
+		if !slices.Contains(n.In, node) {
+			continue
+		}
+		switch op := n.Op.(type) {
+		case engine.Moments:
+			if op.Batch { // its running mean shows the bias
+				return false
+			}
+			measured = true
+		case engine.Normalise, engine.NormaliseSums, engine.NormaliseInput:
+		default:
+			return false
+		}
+	}
+	return measured
+}
+
 func (l *lowering) node(n engine.Node, in []value) (value, error) {
 	a := &l.arguments
 	switch op := n.Op.(type) {
-	case engine.Image:
-		return l.convert(a.image, l.activations), nil
 	case engine.Labels:
 		return a.labels[op.Output], nil
 	case engine.ParameterInput:

@@ -72,8 +72,8 @@ func (l *lowering) perRow(rows int, values ...value) []value {
 }
 
 // moments is in two passes: the sum of squares would lose digits where the mean
-// is large. Where x is bfloat16 it has none to lose, and one pass saves memory
-// traffic.
+// is large. Where x is at rest in 8 or 11 bits it has lost more before, and one
+// pass saves memory traffic.
 func (l *lowering) moments(x value, batch bool) value {
 	e := l.emitter
 	axes, rows, c := []int{1, 2, 3}, x.shape[0], x.shape[4]

@@ -39,14 +39,14 @@ func (e *Executor) Profile(runs int) ([]Cost, error) {
 		if !need[i] || !profiled(n) || whole.onlySliced(i) {
 			continue
 		}
-		c, operands := whole.isolate(n)
+		c, operands := whole.isolate(i)
 		key := fmt.Sprintf("%T%+v%v%v", c.Op, c.Op, c.Shape, c.In)
 		if j, seen := at[key]; seen {
 			list[j].Count++
 			continue
 		}
 		at[key] = len(list)
-		c.Seconds, c.Err = e.alone(whole, n, operands, runs)
+		c.Seconds, c.Err = e.alone(whole, i, operands, runs)
 		list = append(list, c)
 	}
 	return list, nil
@@ -81,8 +81,9 @@ func (l *lowering) onlySliced(node int) bool {
 
 // isolate says what a node is by itself, and the nodes that it reads. A slice of a
 // convolution's gradient is a gradient by some of the channels (sliced).
-func (l *lowering) isolate(n engine.Node) (c Cost, operands []int) {
-	c, operands = Cost{Op: n.Op, Shape: n.Shape, Count: 1}, n.In
+func (l *lowering) isolate(node int) (c Cost, operands []int) {
+	n := l.graph.Nodes[node]
+	c, operands = Cost{Op: n.Op, Shape: n.Shape, Count: 1}, l.reads(node)
 	slice, _ := n.Op.(engine.Slice)
 	if whole := l.graph.Nodes[n.In[0]]; slice.Channels > 0 {
 		if op, ok := whole.Op.(engine.ConvolutionInput); ok {
@@ -115,7 +116,7 @@ func (v value) bytes() float64 {
 
 // alone runs a node as a program of its own, on the operands that it has in the
 // whole.
-func (e *Executor) alone(whole *lowering, n engine.Node, operands []int, runs int) (float64, error) {
+func (e *Executor) alone(whole *lowering, node int, operands []int, runs int) (float64, error) {
 	l := newLowering(e.program, e.program.Train, e.activations)
 	var list, in []value
 	for _, k := range operands {
@@ -123,10 +124,10 @@ func (e *Executor) alone(whole *lowering, n engine.Node, operands []int, runs in
 		list = append(list, v)
 		l.values[k] = l.argument(v.kind, v.shape)
 	}
-	for _, k := range n.In {
+	for _, k := range whole.reads(node) {
 		in = append(in, l.values[k])
 	}
-	out, err := l.node(n, in)
+	out, err := l.node(whole.graph.Nodes[node], in)
 	if err != nil {
 		return 0, err
 	}

@@ -82,15 +82,35 @@ func (r *resident) upload() error {
 	}
 	rows := max(1, min(portion/r.drawing.channels, voxels))
 	whole := (voxels + rows - 1) / rows * rows
-	if whole >= 1<<31 || !e.room(4*whole*(4*r.drawing.channels+2)) { // three quarters are left to the network
+	spare, err := e.needs()
+	if err != nil {
+		return err
+	}
+	if whole >= 1<<31 || !e.room(whole*(4*r.drawing.channels+2)+spare) {
 		return engine.ErrNoRoom
 	}
 	r.programs(whole)
-	var err error
 	if r.images, err = assemble(e, f32, whole, rows, r.drawing.channels, r.pixels()); err == nil {
 		r.labels, err = assemble(e, i16, whole, rows, 0, r.segmentation())
 	}
 	return err
+}
+
+// needs is the memory that training takes besides the state, in bytes: the step's
+// own, and batches that are made or wait.
+func (e *Executor) needs() (int, error) {
+	if err := e.ready(&e.step); err != nil {
+		return 0, err
+	}
+	f, err := e.step.Footprint()
+	if err != nil {
+		return 0, err
+	}
+	p := e.program
+	image := 4 * p.Batch * engine.Size(p.Patch[:]) * p.Channels
+	batches := (ahead + 3) * 2 * image // with their labels; three more between transforms
+	gaps := int(f.Temporary / 8)       // between the allocator's blocks
+	return int(f.Total()-f.Arguments) + batches + gaps, nil
 }
 
 // programs names what makes a batch, each compiled when it is first needed.
@@ -148,59 +168,77 @@ func (r *resident) segmentation() iter.Seq[int16] {
 // assemble makes a table (whole, columns) on the device, or a list where columns
 // is 0, rows at a time; behind the values it is zero.
 func assemble[T float32 | int16](e *Executor, k kind, whole, rows, columns int, values iter.Seq[T]) (*pjrt.Buffer, error) {
-	shape := func(n int) []int {
-		if columns == 0 {
-			return []int{n}
-		}
-		return []int{n, columns}
-	}
-	empty, err := e.compiler.compile(lowerEmpty(k, shape(whole)))
+	t := &table[T]{Executor: e, rows: rows, columns: columns, portion: make([]T, 0, rows*max(1, columns))}
+	empty, err := e.compiler.compile(lowerEmpty(k, t.shape(whole)))
 	if err != nil {
 		return nil, err
 	}
 	defer empty.Close()
-	put, err := e.compiler.compile(lowerPut(k, shape(whole), shape(rows)))
-	if err != nil {
+	if t.put, err = e.compiler.compile(lowerPut(k, t.shape(whole), t.shape(rows))); err != nil {
 		return nil, err
 	}
-	defer put.Close()
+	defer t.put.Close()
 	out, err := empty.Run(nil)
 	if err != nil {
 		return nil, err
 	}
-	table, at := out[0], 0
-	portion := make([]T, 0, rows*max(1, columns))
-	flush := func() error {
-		up, err := pjrt.Upload(e.client, e.device, portion[:cap(portion)], shape(rows)...)
-		if err != nil {
-			return err
+	t.on = out[0]
+	for v := range values {
+		if err := t.add(v); err != nil {
+			return t.on, err
 		}
-		defer up.Close()
-		start, err := pjrt.Upload(e.client, e.device, []int32{int32(at)}, 1)
-		if err != nil {
-			return err
-		}
-		defer start.Close()
-		out, err := put.Run([]*pjrt.Buffer{table, up, start})
-		if err != nil {
-			return err
-		}
-		table.Close()
-		table, at, portion = out[0], at+rows, portion[:0]
+	}
+	err = t.flush()
+	return t.on, err
+}
+
+// table is one that is being filled.
+type table[T float32 | int16] struct {
+	*Executor
+	rows, columns int // of a portion
+	put           *pjrt.Executable
+	on            *pjrt.Buffer
+	at            int // rows that are there
+	portion       []T // of the next rows
+}
+
+func (t *table[T]) shape(rows int) []int {
+	if t.columns == 0 {
+		return []int{rows}
+	}
+	return []int{rows, t.columns}
+}
+
+func (t *table[T]) add(v T) error {
+	if t.portion = append(t.portion, v); len(t.portion) < cap(t.portion) {
 		return nil
 	}
-	for v := range values {
-		if portion = append(portion, v); len(portion) == cap(portion) {
-			if err := flush(); err != nil {
-				return table, err
-			}
-		}
+	return t.flush()
+}
+
+// flush puts the portion into its place, with zeros behind the values.
+func (t *table[T]) flush() error {
+	if len(t.portion) == 0 {
+		return nil
 	}
-	if len(portion) > 0 {
-		clear(portion[len(portion):cap(portion)])
-		return table, flush()
+	clear(t.portion[len(t.portion):cap(t.portion)])
+	up, err := pjrt.Upload(t.client, t.device, t.portion[:cap(t.portion)], t.shape(t.rows)...)
+	if err != nil {
+		return err
 	}
-	return table, nil
+	defer up.Close()
+	start, err := pjrt.Upload(t.client, t.device, []int32{int32(t.at)}, 1)
+	if err != nil {
+		return err
+	}
+	defer start.Close()
+	out, err := t.put.Run([]*pjrt.Buffer{t.on, up, start})
+	if err != nil {
+		return err
+	}
+	t.on.Close()
+	t.on, t.at, t.portion = out[0], t.at+t.rows, t.portion[:0]
+	return nil
 }
 
 // lowerEmpty is a table of zeros, lowerPut writes a portion into it.
@@ -316,10 +354,18 @@ func (m *made) tables(q *augment.Recipe, whole []int32, real []float32) ([]int32
 	return append(whole, high...), real
 }
 
+func (r *resident) parts() []*part {
+	list := []*part{&r.sample, &r.finish}
+	for i := range r.transforms {
+		list = append(list, &r.transforms[i])
+	}
+	return list
+}
+
 func (r *resident) close() error {
 	release([]*pjrt.Buffer{r.images, r.labels})
 	var err error
-	for _, p := range append(r.transforms, r.sample, r.finish) {
+	for _, p := range r.parts() {
 		if p.Executable != nil {
 			err = errors.Join(err, p.Close())
 		}

@@ -94,6 +94,7 @@ func reside(t *testing.T, c *pjrt.Client, o augment.Options) (*Executor, *augmen
 	}
 	t.Cleanup(func() { x.Close() })
 	e := x.(*Executor)
+	e.step.lower = func() (string, error) { return doubled(2), nil } // it has nothing to learn
 	source, err := e.Reside(l)
 	if err != nil {
 		t.Fatal(err)
@@ -202,6 +203,37 @@ func farthest(a, b []float32) (d float64) {
 		d = max(d, math.Abs(float64(a[i]-b[i])))
 	}
 	return d / max(1, float64(slices.Max(b)-slices.Min(b)))
+}
+
+// TestPrepare wants nothing left to compile for an epoch.
+func TestPrepare(t *testing.T) {
+	o := pipelines["3-D"]
+	o.Batch, o.Seed = 3, 11
+	e, _, source := reside(t, device(t), o)
+	e.compiler.folder = t.TempDir()
+	e.monitor.lower = func() (string, error) { return doubled(3), nil }
+	if err := e.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	kept := func() int {
+		list, err := os.ReadDir(e.compiler.folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	before := kept()
+	if want := 1 + 2 + len(transforms); before != want { // the step was compiled before
+		t.Errorf("%d programs are ready, want %d", before, want)
+	}
+	for b := range source(context.Background(), 0, 20) {
+		if _, err := e.Draw(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := kept(); after != before || e.step.Executable == nil || e.monitor.Executable == nil {
+		t.Errorf("%d programs, then %d", before, after)
+	}
 }
 
 // TestNoise wants the noise alone to be normal with the deviation that was drawn,

@@ -26,9 +26,14 @@ type update struct {
 	gradients []value // per parameter, clipped; empty: none
 	stopped   value   // an earlier step has failed
 	finite    value   // this step changes the weights
-	rate      value   // scalars
-	size      value   // Adam's step size: the rate over the first correction
-	root      value   // of Adam's second correction
+
+	// Scalars, which come with every step: what a search varies is no part of the
+	// program, so that its configurations share one.
+	rate     value
+	size     value // Adam's step size: the rate over the first correction
+	root     value // of Adam's second correction
+	decay    value // of the weights
+	momentum value
 }
 
 func (u *update) run() {
@@ -36,7 +41,7 @@ func (u *update) run() {
 	square := u.square()
 	totals := u.tally(loss, square)
 	setting := func(i int) value { return u.reshape(u.slice(u.arguments.settings, 0, i, i+1)) }
-	u.rate, u.size, u.root = setting(0), setting(1), setting(2)
+	u.rate, u.size, u.root, u.decay, u.momentum = setting(0), setting(1), setting(2), setting(3), setting(4)
 	u.clip(square)
 	for i := range u.gradients {
 		if u.gradients[i].name != "" {
@@ -94,17 +99,17 @@ func (u *update) step(i int) {
 	slots := u.arguments.slots
 	spread := func(scalar value) value { return u.broadcast(scalar, p.shape) }
 	if o.Kind == engine.SGD {
-		g = u.add(g, u.scaled(p, o.WeightDecay))
-		m := u.add(u.scaled(slots["momentum"][i], o.Momentum), g)
-		u.replace(p, u.sub(p, u.mul(spread(u.rate), u.add(g, u.scaled(m, o.Momentum)))))
+		g = u.add(g, u.mul(p, spread(u.decay)))
+		m := u.add(u.mul(slots["momentum"][i], spread(u.momentum)), g)
+		u.replace(p, u.sub(p, u.mul(spread(u.rate), u.add(g, u.mul(m, spread(u.momentum))))))
 		u.replace(slots["momentum"][i], m)
 		return
 	}
 	decayed := p
 	if o.Kind == engine.Adam {
-		g = u.add(g, u.scaled(p, o.WeightDecay))
+		g = u.add(g, u.mul(p, spread(u.decay)))
 	} else {
-		decayed = u.mul(p, spread(u.sub(u.like(1, u.rate), u.scaled(u.rate, o.WeightDecay))))
+		decayed = u.mul(p, spread(u.sub(u.like(1, u.rate), u.mul(u.rate, u.decay))))
 	}
 	m := u.add(u.scaled(slots["m"][i], engine.Beta1), u.scaled(g, 1-engine.Beta1))
 	v := u.add(u.scaled(slots["v"][i], engine.Beta2), u.scaled(u.mul(g, g), 1-engine.Beta2))

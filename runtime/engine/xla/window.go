@@ -16,7 +16,7 @@ const taskSize = 6
 // canvas are the programs for images of one size on the device. Sizes are rounded
 // up to halves of the patch, so that a data set's cases share a few of them; the
 // network itself is none of their matter.
-type canvas struct{ cut, blend, mean part }
+type canvas struct{ empty, cut, blend, mean part }
 
 func (e *Executor) canvas(shape [3]int) *canvas {
 	if e.canvases == nil {
@@ -27,6 +27,7 @@ func (e *Executor) canvas(shape [3]int) *canvas {
 	}
 	p := e.program
 	c := &canvas{
+		empty: part{name: "empty sum over windows", lower: func() (string, error) { return lowerEmpty(f32, append(shape[:], p.Classes+1)), nil }},
 		cut:   part{name: "cutting of windows", lower: func() (string, error) { return lowerCut(p, shape), nil }},
 		blend: part{name: "blending of windows", lower: func() (string, error) { return lowerBlend(p, shape), nil }},
 		mean:  part{name: "mean over windows", lower: func() (string, error) { return lowerMean(p, shape), nil }},
@@ -64,7 +65,7 @@ func (e *Executor) predictWindows(image engine.Tensor, windows [][3]int, flips [
 		return engine.Tensor{}, engine.ErrNoRoom
 	}
 	c := e.canvas(size)
-	if err := errors.Join(e.ready(&c.cut), e.ready(&c.blend), e.ready(&c.mean), e.ready(&e.forward)); err != nil {
+	if err := errors.Join(e.ready(&c.empty), e.ready(&c.cut), e.ready(&c.blend), e.ready(&c.mean), e.ready(&e.forward)); err != nil {
 		return engine.Tensor{}, err
 	}
 	run := &sweep{Executor: e, canvas: c}
@@ -77,13 +78,17 @@ func (e *Executor) predictWindows(image engine.Tensor, windows [][3]int, flips [
 	}{
 		{&run.image, padded, append(size[:], p.Channels)},
 		{&run.weight, importance, p.Patch[:]},
-		{&run.sum, make([]float32, voxels*(p.Classes+1)), append(size[:], p.Classes+1)},
 	} {
 		var err error
 		if *up.to, err = pjrt.Upload(e.client, e.device, up.data, up.shape...); err != nil {
 			return engine.Tensor{}, err
 		}
 	}
+	sum, err := c.empty.Run(nil)
+	if err != nil {
+		return engine.Tensor{}, err
+	}
+	run.sum = sum[0]
 	tasks := tasks(windows, flips)
 	for at := 0; at < len(tasks); at += taskSize * p.Batch {
 		if err := run.group(tasks[at:min(at+taskSize*p.Batch, len(tasks))], len(flips)); err != nil {

@@ -26,6 +26,7 @@ type Options struct {
 	Device      int              // index into the client's devices
 	Precision   engine.Precision // of activations and their gradients at rest; "": FP32
 	Executables string           // folder of compiled programs, which later executors load; "": none are kept
+	Libraries   string           // what these programs call besides the plug-in; other ones make other programs
 	Flags       []pjrt.Flag      // of XLA, beside those that every program gets
 }
 
@@ -61,7 +62,7 @@ func New(p *engine.Program, o Options) (engine.Executor, error) {
 		return nil, fmt.Errorf("xla: %w", err)
 	}
 	e := &Executor{program: p, activations: activations, client: o.Client, device: o.Client.Devices[o.Device], weights: engine.NewWeights(p)}
-	e.compiler = compiler{client: o.Client, kind: e.device.Kind, flags: append(flags(o.Client), o.Flags...), folder: o.Executables}
+	e.compiler = compiler{client: o.Client, kind: e.device.Kind, flags: append(flags(o.Client), o.Flags...), libraries: o.Libraries, folder: o.Executables}
 	e.parts()
 	if err := errors.Join(e.upload(), e.uploadScaling(engine.State{})); err != nil {
 		return nil, errors.Join(fmt.Errorf("xla: %w", err), e.Close())
@@ -101,6 +102,21 @@ func (e *Executor) ready(p *part) error {
 	return nil
 }
 
+// Prepare compiles what an epoch of training runs, so that none of it is compiled
+// while an epoch's time is taken.
+func (e *Executor) Prepare() error {
+	err := errors.Join(e.ready(&e.step), e.ready(&e.monitor))
+	for _, r := range e.residents {
+		for _, p := range r.parts() {
+			err = errors.Join(err, e.ready(p))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("xla: %w", err)
+	}
+	return nil
+}
+
 // run runs a part.
 func (e *Executor) run(p *part, inputs []*pjrt.Buffer) ([]*pjrt.Buffer, error) {
 	if err := e.ready(p); err != nil {
@@ -114,11 +130,11 @@ func (e *Executor) Step(b engine.Batch, rate float64) (float64, error) {
 	return e.Learn(slices.Values([]engine.Batch{b}), rate)
 }
 
-// settings are the learning rate and Adam's corrections at the coming step.
+// settings are the optimiser's at the coming step, as settingsSize lists them.
 func (e *Executor) settings(rate float64) []float32 {
-	t := float64(e.steps + 1)
+	t, o := float64(e.steps+1), e.program.Optimizer
 	first, second := 1-math.Pow(engine.Beta1, t), 1-math.Pow(engine.Beta2, t)
-	return []float32{float32(rate), float32(rate / first), float32(math.Sqrt(second))}
+	return []float32{float32(rate), float32(rate / first), float32(math.Sqrt(second)), float32(o.WeightDecay), float32(o.Momentum)}
 }
 
 // state lists what a step replaces, in the order of its results.
@@ -239,7 +255,7 @@ func (e *Executor) Close() error {
 	e.residents = nil
 	parts := []*part{&e.step, &e.evaluate, &e.monitor, &e.predict, &e.forward}
 	for _, c := range e.canvases {
-		parts = append(parts, &c.cut, &c.blend, &c.mean)
+		parts = append(parts, &c.empty, &c.cut, &c.blend, &c.mean)
 	}
 	for _, p := range parts {
 		if p.Executable != nil {

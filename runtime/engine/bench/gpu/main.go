@@ -3,7 +3,7 @@
 // needs besides PyTorch and the XLA plug-in lies in one folder, which the script
 // pack fills.
 //
-//	gpu [flags] step|epoch|predict|train|search ...
+//	gpu [flags] check|step|epoch|predict|train|search ...
 //	gpu [flags] report
 //
 // Each part takes less than eight minutes, keeps every figure as soon as it has
@@ -44,6 +44,7 @@ type part struct {
 // parts are in the order of their value.
 func parts() []part {
 	return []part{
+		{"check", "the losses of small networks, against the processor's", (*bench).checks},
 		{"step", "a training step", (*bench).steps},
 		{"epoch", "an epoch with its input pipeline", (*bench).epochs},
 		{"predict", "prediction of a fold's cases", (*bench).predictions},
@@ -83,7 +84,7 @@ func start() error {
 	flag.Parse()
 	if flag.NArg() == 0 {
 		flag.Usage()
-		return errors.New("name a part: step, epoch, predict, train, search, or report")
+		return errors.New("name a part: check, step, epoch, predict, train, search, or report")
 	}
 	if err := os.MkdirAll(b.work, 0o755); err != nil {
 		return err

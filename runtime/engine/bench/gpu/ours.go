@@ -50,7 +50,9 @@ func (b *bench) own(ctx context.Context, name string) (Figure, error) {
 	}
 	for _, s := range shapes {
 		what, ok := strings.CutPrefix(name, "step/"+s.name+"/")
-		if !ok {
+		if name == "check/"+s.name {
+			what, b.small = "check", true
+		} else if !ok {
 			continue
 		}
 		c, d, err := s.read(b)
@@ -59,6 +61,8 @@ func (b *bench) own(ctx context.Context, name string) (Figure, error) {
 			return Figure{}, err
 		case what == "ours":
 			return b.step(c, d)
+		case what == "check":
+			return b.check(c, d)
 		case what == "groups":
 			return b.groups(c, d)
 		}

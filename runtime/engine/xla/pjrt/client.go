@@ -1,6 +1,7 @@
 package pjrt
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -44,7 +45,7 @@ func (p *Plugin) NewClient(options ...Option) (*Client, error) {
 	}
 	c := &Client{plugin: p, object: a.client}
 	if err := c.describe(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }

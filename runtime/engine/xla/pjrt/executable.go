@@ -77,10 +77,16 @@ func (c *Client) Load(serialized []byte) (*Executable, error) {
 func (c *Client) executable(loaded uintptr) (*Executable, error) {
 	e, err := call(c.plugin, loadedGetExecutable, getPointer{object: loaded})
 	if err != nil {
+		call(c.plugin, loadedDestroy, handle{loaded})
 		return nil, err
 	}
+	x := &Executable{client: c, loaded: loaded, object: e.out}
 	n, err := call(c.plugin, executableNumOutputs, getPointer{object: e.out})
-	return &Executable{Outputs: int(n.out), client: c, loaded: loaded, object: e.out}, err
+	if err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
+	x.Outputs = int(n.out)
+	return x, nil
 }
 
 // Serialize gives the compiled program's bytes, for Load with the same plug-in

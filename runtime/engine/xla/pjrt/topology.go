@@ -95,8 +95,13 @@ func (f Footprint) Total() int64 {
 }
 
 // Footprint tells it.
-func (c *Compiled) Footprint() (Footprint, error) {
-	a, err := call(c.plugin, executableMemory, compiledMemory{executable: c.object})
+func (c *Compiled) Footprint() (Footprint, error) { return c.plugin.footprint(c.object) }
+
+// Footprint tells it.
+func (e *Executable) Footprint() (Footprint, error) { return e.client.plugin.footprint(e.object) }
+
+func (p *Plugin) footprint(executable uintptr) (Footprint, error) {
+	a, err := call(p, executableMemory, compiledMemory{executable: executable})
 	return Footprint{a.code, a.arguments, a.outputs, a.aliased, a.temps}, err
 }
 
