@@ -265,6 +265,9 @@ func (e *engineFlag) Type() string { return "engine" }
 type devicesFlag []int
 
 func (d *devicesFlag) Set(text string) error {
+	if len(*d) > 0 { // said before
+		text = d.String() + "," + text
+	}
 	list, err := accelerator.Numbers(text)
 	*d = list
 	return err

@@ -279,6 +279,16 @@ func TestPlacesAreTold(t *testing.T) {
 	}
 }
 
+// A training that several devices had a part in would not come out the same,
+// though its key is what it was.
+func TestMixedTrainingIsExplained(t *testing.T) {
+	var b strings.Builder
+	x := Explanation{Trial: "a", Folds: []FoldKeys{{State: Done, Stored: "sha256:0", Now: "sha256:0", Mixed: []string{"cuda NVIDIA H200 bf16", ""}}}}
+	if err := x.Write(&b); err != nil || !strings.Contains(b.String(), "but it was trained on cuda NVIDIA H200 bf16, then on the processor: a training now would give another result") {
+		t.Errorf("%v: %s", err, b.String())
+	}
+}
+
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Open(dir); !errors.Is(err, ErrNoRun) || !strings.Contains(err.Error(), dir) {
