@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -276,6 +277,12 @@ func TestPlacesAreTold(t *testing.T) {
 	}
 	if have := text(curve[:20]); strings.Contains(have, "TRAINED ON") || strings.Contains(have, "the processor") {
 		t.Errorf("the processor alone: %s", have)
+	}
+	for i, want := range map[int]string{20: "epoch 21: .* s on the processor\n", 21: "epoch 22: .* s on cuda NVIDIA H200 bf16\n"} {
+		var b strings.Builder
+		if err := (LogLine{Type: "epoch", Epoch: &curve[i], places: true}).Write(&b); err != nil || !regexp.MustCompile(want).MatchString(b.String()) {
+			t.Errorf("%v: %q, want %s", err, b.String(), want)
+		}
 	}
 }
 
