@@ -15,6 +15,7 @@ import (
 	"runspec/compiler"
 	"runspec/compiler/diag"
 	"runspec/compiler/plan"
+	"runspec/runtime/accelerator"
 	"runspec/runtime/execute"
 	"runspec/runtime/journal"
 	"runspec/runtime/progress"
@@ -100,7 +101,7 @@ func (f *flags) bind(cmd *cobra.Command) {
 	p.StringVar(&f.options.RunDir, "run-dir", "", "folder of the run (default runs/NAME)")
 	p.IntVar(&f.options.Workers, "workers", 0, "trainings at once (default one for each processor, or for each device)")
 	p.Var((*engineFlag)(&f.options.Engine), "engine", "what trains: auto, cpu or xla (default the spec's)")
-	p.IntSliceVar(&f.options.Devices, "devices", nil, "numbers of the devices to train on, such as 0,1 (default all)")
+	p.Var((*devicesFlag)(&f.options.Devices), "devices", "numbers of the devices to train on, such as 0,1 (default all)")
 	p.IntVar(&f.options.Threads, "threads", runtime.NumCPU(), "processors in all; changes no result")
 	p.Var((*seconds)(&f.options.Limits.Timeout), "timeout", "time that one training may take, such as 2h (default the spec's)")
 	p.Var((*size)(&f.options.Limits.Memory), "memory", "memory that one training's process may hold, such as 12GiB (default the spec's)")
@@ -199,7 +200,7 @@ func show(cmd *cobra.Command, o run.Outcome) error {
 	}
 	fmt.Fprintf(out, "\nRun:     %s\nReport:  %s\nJournal: %s\n", o.RunDir, o.RunDir+"/report/report.md", o.RunDir+"/journal.jsonl")
 	for _, e := range o.Failures {
-		fmt.Fprintf(cmd.ErrOrStderr(), "failed: %s %s %s%s: %s\n", e.Dataset, e.Baseline+e.Study, e.Trial.ID, fold(e), reason(e))
+		fmt.Fprintf(cmd.ErrOrStderr(), "failed: %s %s %s%s: %s\n", e.Dataset, e.Baseline+e.Study, e.Trial.ID, fold(e), reason(e, o.RunDir))
 	}
 	if len(o.Missing) > 0 {
 		return fmt.Errorf("%w: %s", errMissing, strings.Join(o.Missing, ", "))
@@ -214,15 +215,16 @@ func fold(e journal.Event) string {
 	return fmt.Sprintf(" fold %s", *e.Fold)
 }
 
-// reason says why a trial failed, and what can be done.
-func reason(e journal.Event) string {
-	switch {
-	case execute.Cause(e.Cause).Final():
+// reason says why a trial of a run directory failed, and what can be done.
+func reason(e journal.Event, dir string) string {
+	if execute.Cause(e.Cause).Final() {
 		return e.Cause + ", the training diverged; it counts as a failed trial"
-	case e.Study == "":
-		return fmt.Sprintf("%s, attempt %d; worker.log in the trial's folder tells more, the same command tries it again", e.Cause, e.Attempt)
 	}
-	return fmt.Sprintf("%s, attempt %d; worker.log in the trial's folder tells more, --retry-failed tries it again", e.Cause, e.Attempt)
+	name, again := e.Trial.ID, "--retry-failed tries it again"
+	if e.Study == "" {
+		name, again = e.Baseline, "the same command tries it again"
+	}
+	return fmt.Sprintf("%s, attempt %d; `runspec logs %s --run-dir %s` tells more, %s", e.Cause, e.Attempt, name, dir, again)
 }
 
 func (f *flags) mode() (progress.Mode, error) {
@@ -258,6 +260,24 @@ func (e *engineFlag) Set(text string) error {
 func (e *engineFlag) String() string { return string(*e) }
 
 func (e *engineFlag) Type() string { return "engine" }
+
+// devicesFlag is a flag for numbers of devices.
+type devicesFlag []int
+
+func (d *devicesFlag) Set(text string) error {
+	if len(*d) > 0 { // said before
+		text = d.String() + "," + text
+	}
+	list, err := accelerator.Numbers(text)
+	*d = list
+	return err
+}
+
+func (d *devicesFlag) String() string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint([]int(*d)), " ", ","), "[]")
+}
+
+func (d *devicesFlag) Type() string { return "numbers" }
 
 // seconds is a flag for a duration, size one for an amount of memory; both
 // must be positive.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"runspec/runtime/accelerator"
 )
 
 // TestMain lets the scripts run this very binary as the program: the copy of
@@ -28,6 +30,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("RUNSPEC_DATA", "")
 			e.Setenv("SPECS", specs)
 			e.Setenv("GOMAXPROCS", "2")
+			e.Setenv("PLUGIN", os.Getenv(accelerator.Variable))
 			return nil
 		},
 		Cmds:      commands,
@@ -35,11 +38,14 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// condition adds [root], which permissions do not hold back.
+// condition adds [root], which permissions do not hold back, and [plugin], where
+// RUNSPEC_PJRT names an XLA plug-in; scripts have it as $PLUGIN.
 func condition(name string) (bool, error) {
 	switch name {
 	case "root":
 		return os.Geteuid() == 0, nil
+	case "plugin":
+		return os.Getenv(accelerator.Variable) != "", nil
 	}
 	return false, os.ErrInvalid
 }

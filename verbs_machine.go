@@ -78,7 +78,7 @@ func (f *flags) doctorCommand() *cobra.Command {
 		Short: "Look at this machine as an experiment will: processor, memory, disks, data",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			places := doctor.Places{Runs: f.options.RunDir, Cache: f.options.CacheDir, Data: f.options.DataDir}
+			places := doctor.Places{Runs: f.options.RunDir, Cache: f.options.CacheDir, Data: f.options.DataDir, Engine: f.options.Engine}
 			places.Probe = func(path string) ([]accelerator.Device, error) { return run.Probe(cmd.Context(), path) }
 			if places.Runs == "" {
 				places.Runs = runs

@@ -39,6 +39,9 @@ hand are known from the spec's lock, if there is one.`,
 			if err != nil {
 				return err
 			}
+			if err := run.Placeable(p, f.options); err != nil {
+				return err
+			}
 			if out != "" {
 				if err := plan.WriteSaved(out, plan.Saved{Spec: args[0], Tags: f.tags, Set: f.set, Plan: p}); err != nil {
 					return err

@@ -14,6 +14,7 @@ import (
 	"runspec/compiler/nnunet"
 	"runspec/runtime/accelerator"
 	"runspec/runtime/dataset"
+	"runspec/runtime/engine"
 	"runspec/runtime/evaluate"
 	"runspec/runtime/exchange"
 	"runspec/runtime/predict"
@@ -81,7 +82,7 @@ func (p *prediction) open(cmd *cobra.Command) (models []predict.Model, close fun
 	if err != nil {
 		return nil, close, err
 	}
-	at, err := p.place(cmd)
+	at, err := p.place(cmd, sets)
 	if err != nil {
 		return nil, close, err
 	}
@@ -106,8 +107,9 @@ func (p *prediction) open(cmd *cobra.Command) (models []predict.Model, close fun
 	return models, close, nil
 }
 
-// place is where the networks predict: on the first device, where there is one.
-func (p *prediction) place(cmd *cobra.Command) (train.Place, error) {
+// place is where the networks predict: on the first device, where there is one, a
+// run's in the precision that they were trained in.
+func (p *prediction) place(cmd *cobra.Command, sets [][]train.Trained) (train.Place, error) {
 	w := accelerator.Wish{Engine: p.options.Engine, Devices: p.options.Devices}
 	c, err := accelerator.Choose(w, func(path string) ([]accelerator.Device, error) { return run.Probe(cmd.Context(), path) })
 	at := train.Place{Threads: p.options.Threads}
@@ -115,9 +117,35 @@ func (p *prediction) place(cmd *cobra.Command) (train.Place, error) {
 		return at, err
 	}
 	c.Devices[0].Grows = true // a training may be on it
-	at.Device, at.Precision, at.Executables = &c.Devices[0], c.Precision, p.options.Executables()
-	fmt.Fprintf(cmd.ErrOrStderr(), "networks predict on %s, in %s\n", at.Device, at.Precision)
+	at.Device, at.Executables = &c.Devices[0], p.options.Executables()
+	at.Precision = at.Device.Precision()
+	how := ", its own"
+	if p.run != "" {
+		at.Precision, how = precision(c.Devices[0], sets)
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "networks predict on %s, in %s%s\n", at.Device, at.Precision, how)
 	return at, nil
+}
+
+// precision is the one that all networks were trained in, where the device has
+// it, else the device's own; how tells which. Jobs of the processor, which has one
+// only, may name none.
+func precision(d accelerator.Device, sets [][]train.Trained) (p engine.Precision, how string) {
+	var all []engine.Precision
+	for _, t := range slices.Concat(sets...) {
+		if one := engine.Precision(t.Job.Training.Precision); !slices.Contains(all, one) {
+			all = append(all, one)
+		}
+	}
+	switch {
+	case len(all) != 1:
+		return d.Precision(), ", its own: they were trained in several"
+	case all[0] == "":
+		return d.Precision(), ", its own: they were trained on the processor"
+	case !d.Has(all[0]):
+		return d.Precision(), fmt.Sprintf(", its own: it lacks %s, which they were trained in", all[0])
+	}
+	return all[0], ", which they were trained in"
 }
 
 func sameLabel(a, b nnunet.Label) bool { return slices.Equal(a.Values, b.Values) }

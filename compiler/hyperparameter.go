@@ -129,6 +129,23 @@ func remedy(given string, candidates []string, lead string) string {
 	return lead + strings.Join(candidates, ", ") + "."
 }
 
+// few is how many choices are listed even where one is near.
+const few = 6
+
+// choose tells the choices of an enumeration: all where they are few, and the
+// nearest where what was given is a slip of it. A short word is near to others
+// that it has nothing to do with, as "gpu" to "cpu".
+func choose(given string, choices []string, lead string) string {
+	if len(choices) == 0 || len(choices) > few {
+		return remedy(given, choices, lead)
+	}
+	text := lead + strings.Join(choices, ", ") + "."
+	if s := diag.Suggest(given, choices); s != "" && diag.Slip(given, s) {
+		text += " " + diag.DidYouMean(given, choices)
+	}
+	return text
+}
+
 // labels are the names of a value's fields, required and optional ones too.
 func labels(v cue.Value) []string {
 	it, err := v.Fields(cue.Optional(true))

@@ -112,7 +112,7 @@ func (c *checker) refused(f node, u, o cue.Value, all string) {
 	case o.IsConcrete():
 		c.tell(f, f.at(), diag.Conflict, "Two values", "%s is %s, but a piece of the language that the spec uses says %s. Drop one.", f.title(), write(u), write(o))
 	case len(choices) > 0:
-		c.tell(f, f.at(), diag.NotAChoice, "Not one of the choices", "%s is %s. %s", f.title(), write(u), remedy(text, choices, "It must be one of "))
+		c.tell(f, f.at(), diag.NotAChoice, "Not one of the choices", "%s is %s. %s", f.title(), write(u), choose(text, choices, "It must be one of "))
 	case u.Kind() == cue.StringKind:
 		c.tell(f, f.at(), diag.BadFormat, "Text of another form", "%s is %s; it must be %s. %s", f.title(), write(u), all, doc(f.value))
 	default:

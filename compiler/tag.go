@@ -130,7 +130,7 @@ func admitted(v cue.Value, given string) string {
 	if len(choices) == 0 && len(others) > 0 {
 		return "It must be " + strings.Join(others, ", ") + "."
 	}
-	return remedy(given, choices, "It is one of ")
+	return choose(given, choices, "It is one of ")
 }
 
 // unset names a tag without a value that an expression of the spec uses.

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -90,8 +91,11 @@ func refuse(changes []plan.Change, o Options) string {
 	if plan.Has(changes, plan.Incompatible) {
 		hint := ""
 		for _, c := range changes {
+			if c.Path == "training.precision" {
+				hint += restore(c.Old)
+			}
 			if c.Path == "fidelity.horizon" && c.Kind == plan.Changed {
-				hint = fmt.Sprintf("The learning-rate schedule runs over fidelity.horizon epochs, which is fidelity.max unless the spec says otherwise; with `fidelity: horizon: %s` longer trainings go on.\n", c.Old)
+				hint += fmt.Sprintf("The learning-rate schedule runs over fidelity.horizon epochs, which is fidelity.max unless the spec says otherwise; with `fidelity: horizon: %s` longer trainings go on.\n", c.Old)
 			}
 		}
 		return hint + "The trials that are there would mean something else: choose another directory with --run-dir, or start anew with --fresh, which moves this one aside."
@@ -107,6 +111,17 @@ func refuse(changes []plan.Change, o Options) string {
 		return ""
 	}
 	return fmt.Sprintf("All trials that are there keep their meaning. To go on with them, add %s; to start anew, --fresh, which moves this directory aside, or choose another with --run-dir.", strings.Join(flags, " "))
+}
+
+// restore says how to go on with trainings in the precision that they were begun
+// in: checkpoints would follow into another, but a spec that names one compares
+// trainings in that one alone.
+func restore(precision json.RawMessage) string {
+	was := "without training.precision in the spec"
+	if text := string(precision); text != "" && text != `""` {
+		was = fmt.Sprintf("with `training: precision: %s`", text)
+	}
+	return fmt.Sprintf("Trainings in a precision that the spec names are compared with none in another; %s, as it was, these go on.\n", was)
 }
 
 // warm sets the first configuration of each study whose space or sampling has

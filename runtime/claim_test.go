@@ -310,6 +310,19 @@ func TestFreshMovesAside(t *testing.T) {
 	}
 }
 
+// TestPrecisionIsHinted refuses another precision with what would go on.
+func TestPrecisionIsHinted(t *testing.T) {
+	dir := t.TempDir()
+	table(t, smallPlan(), options(t, dir, Options{}))
+	_, err := Run(context.Background(), grown(func(p *plan.Plan) { p.Training.Precision = "fp32" }), options(t, dir, Options{}))
+	if !errors.Is(err, ErrOtherPlan) || !strings.Contains(err.Error(), "compared with none in another; without training.precision in the spec, as it was, these go on") {
+		t.Error(err)
+	}
+	if got := restore([]byte(`"bf16"`)); !strings.Contains(got, "with `training: precision: \"bf16\"`, as it was") {
+		t.Error(got)
+	}
+}
+
 func TestHorizonIsHinted(t *testing.T) {
 	dir := t.TempDir()
 	table(t, smallPlan(), options(t, dir, Options{}))

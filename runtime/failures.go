@@ -150,5 +150,5 @@ func (s *studies) bearable() error {
 	if limit == nil || n <= *limit {
 		return nil
 	}
-	return fmt.Errorf("%w: %d, and failures.max is %d; worker.log in their folders tells more", ErrTooManyFailures, n, *limit)
+	return fmt.Errorf("%w: %d, and failures.max is %d; `runspec logs TRIAL` tells more of each", ErrTooManyFailures, n, *limit)
 }

@@ -46,7 +46,7 @@ func (s *studies) paces(d plan.Dataset) ([]Pace, error) {
 			return []Pace{{perFLOP: perFLOP, From: "measured in this run"}}, nil
 		}
 	}
-	out := []Pace{{perFLOP: 1 / usual, From: fmt.Sprintf("FLOPs, at %.0f GFLOP/s: about one processor", usual/1e9)}}
+	out := []Pace{{perFLOP: 1 / usual, From: fmt.Sprintf("FLOPs, at %.0f GFLOP/s, about one processor's; no GPU is reckoned with", usual/1e9)}}
 	for _, planner := range s.plan.Planners() {
 		seconds, known := epochSeconds[d.Published][planner]
 		if !known {

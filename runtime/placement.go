@@ -61,6 +61,17 @@ func (o Options) wish(p *plan.Plan) accelerator.Wish {
 	return w
 }
 
+// Placeable refuses what no machine need be asked for: devices, or a precision,
+// that the processor has not.
+func Placeable(p *plan.Plan, o Options) error {
+	w := o.wish(p)
+	if w.Engine != plan.CPU || p.Simulation != nil {
+		return nil
+	}
+	_, err := accelerator.Choose(w, nil) // asks no plug-in
+	return err
+}
+
 // probe is how a plug-in is asked for its devices.
 func (o Options) probe() func(context.Context, string) ([]accelerator.Device, error) {
 	if o.Probe != nil {
@@ -166,6 +177,17 @@ func (on placement) take(j *train.Job, executables string) (release func()) {
 	j.Training.Precision = string(on.precision)
 	j.Code = train.CodeOn(d, on.precision)
 	return func() { on.busy[least]-- }
+}
+
+// Places are what trained a curve's epochs, from first to last: devices as a code
+// names them, and "" for the processor.
+func Places(curve []train.Epoch) (all []string) {
+	for _, e := range curve {
+		if !slices.Contains(all, e.Device) {
+			all = append(all, e.Device)
+		}
+	}
+	return all
 }
 
 // String names the devices, for records: "2 × NVIDIA H200, bf16"; "": the processor.

@@ -222,6 +222,9 @@ func (s *studies) foldEvent(t task, j train.Job, r train.Result) journal.Event {
 		CheckpointPath: filepath.ToSlash(filepath.Join(t.folder(s.plan), filepath.Base(r.Checkpoint))),
 		SummaryPath:    filepath.ToSlash(filepath.Join(t.folder(s.plan), "validation", "summary.json")),
 	}
+	if places := Places(r.Curve); !slices.Equal(places, []string{""}) {
+		fold.Devices = places
+	}
 	for i, d := range r.Dice {
 		fold.Dice[r.Labels[i]] = evaluate.Score(d)
 	}

@@ -1,6 +1,7 @@
 package diag
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -21,6 +22,24 @@ func Suggest(given string, candidates []string) string {
 		}
 	}
 	return best
+}
+
+// Slip says whether what was given is a misspelling of what was meant, as far as
+// letters tell: it is what was begun, or of four letters and more, which are the
+// same in another order, or of which at most two in five differ.
+func Slip(given, meant string) bool {
+	given, meant = strings.ToLower(given), strings.ToLower(meant)
+	if given != "" && strings.HasPrefix(meant, given) {
+		return true
+	}
+	return len(given) > 3 && (letters(given) == letters(meant) || 5*levenshtein.Distance(given, meant, nil) <= 2*len(given))
+}
+
+// letters are a word's, in their order.
+func letters(word string) string {
+	sorted := []rune(word)
+	slices.Sort(sorted)
+	return string(sorted)
 }
 
 // DidYouMean is a sentence with the suggestion, or "".

@@ -43,7 +43,9 @@ var rules = map[string]rule{
 	"fidelity.eta": always(Cosmetic),
 
 	// Other batches, losses or weights, hence another training altogether: the
-	// augmentation's generation, its factor, and whatever else stands there.
+	// augmentation's generation, its factor, and whatever else stands there. A
+	// checkpoint would go on in another precision, as it does where the machine
+	// chooses one; but who names a precision compares trainings in that one alone.
 	"training": always(Incompatible),
 
 	"folds":       superset,

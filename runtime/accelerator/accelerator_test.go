@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,12 +120,14 @@ func TestPrecision(t *testing.T) {
 var (
 	hopper = Device{Index: 0, Platform: "cuda", Kind: "NVIDIA H200", Capability: "9.0", Memory: 141e9}
 	second = Device{Index: 1, Platform: "cuda", Kind: "NVIDIA H200", Capability: "9.0", Memory: 141e9}
+	turing = Device{Index: 1, Platform: "cuda", Kind: "NVIDIA T4", Capability: "7.5", Memory: 16e9}
 	host   = Device{Platform: "cpu", Kind: "cpu"}
 )
 
 func TestChoose(t *testing.T) {
 	dir := bare(t)
-	t.Setenv(Variable, install(t, dir, wheels[0].library))
+	install(t, filepath.Join(dir, ".local"), wheels[0].library)
+	other := install(t, dir, wheels[0].library)
 	broken := errors.New("no driver")
 	for name, c := range map[string]struct {
 		wish    Wish
@@ -134,6 +137,7 @@ func TestChoose(t *testing.T) {
 		in      engine.Precision
 		why     string // or the error's text
 		fails   bool
+		named   bool // the plug-in is named by hand
 	}{
 		"auto takes a GPU":            {wish: Wish{Engine: plan.Auto}, there: []Device{hopper, second}, devices: 2, in: engine.BF16},
 		"one of two":                  {wish: Wish{Engine: plan.Auto, Devices: []int{1}}, there: []Device{hopper, second}, devices: 1, in: engine.BF16},
@@ -142,6 +146,14 @@ func TestChoose(t *testing.T) {
 		"auto leaves a host's device": {wish: Wish{Engine: plan.Auto}, there: []Device{host}, in: engine.FP32},
 		"xla takes it":                {wish: Wish{Engine: plan.XLA}, there: []Device{host}, devices: 1, in: engine.FP32},
 		"auto without a driver":       {wish: Wish{Engine: plan.Auto}, err: broken, in: engine.FP32, why: "no driver"},
+		"auto with a plug-in named":   {wish: Wish{Engine: plan.Auto}, err: broken, named: true, fails: true, why: "RUNSPEC_PJRT is set, and no driver; have it name"},
+		"its host's device":           {wish: Wish{Engine: plan.Auto}, there: []Device{host}, named: true, in: engine.FP32},
+		"cpu with it":                 {wish: Wish{Engine: plan.CPU}, err: broken, named: true, in: engine.FP32},
+		"what two GPUs have":          {wish: Wish{Engine: plan.Auto}, there: []Device{hopper, turing}, devices: 2, in: engine.FP16},
+		"what all must have":          {wish: Wish{Engine: plan.Auto, Precision: "bf16"}, there: []Device{hopper, turing}, fails: true, why: "training.precision is bf16, which cuda 1: NVIDIA T4, 16 GB lacks: it computes in fp16"},
+		"what the chosen one has":     {wish: Wish{Engine: plan.Auto, Precision: "bf16", Devices: []int{0}}, there: []Device{hopper, turing}, devices: 1, in: engine.BF16},
+		"less than both have":         {wish: Wish{Engine: plan.Auto, Precision: "fp32"}, there: []Device{hopper, turing}, devices: 2, in: engine.FP32},
+		"what a host may have":        {wish: Wish{Engine: plan.XLA, Precision: "bf16"}, there: []Device{host}, devices: 1, in: engine.BF16},
 		"xla without a driver":        {wish: Wish{Engine: plan.XLA}, err: broken, fails: true, why: "no driver"},
 		"cpu":                         {wish: Wish{Engine: plan.CPU}, there: []Device{hopper}, in: engine.FP32},
 		"cpu in bf16":                 {wish: Wish{Engine: plan.CPU, Precision: "bf16"}, fails: true, why: "training.precision is bf16"},
@@ -149,6 +161,7 @@ func TestChoose(t *testing.T) {
 		"cpu with devices":            {wish: Wish{Engine: plan.CPU, Devices: []int{0}}, fails: true, why: "--devices"},
 		"no device at all":            {wish: Wish{Engine: plan.XLA}, fails: true, why: "no device"},
 	} {
+		t.Setenv(Variable, map[bool]string{true: other}[c.named])
 		got, err := Choose(c.wish, func(string) ([]Device, error) { return c.there, c.err })
 		told := got.Why
 		if err != nil {
@@ -156,6 +169,19 @@ func TestChoose(t *testing.T) {
 		}
 		if c.fails != (err != nil) || len(got.Devices) != c.devices || !strings.Contains(told, c.why) || c.why == "" && told != "" || !c.fails && got.Precision != c.in {
 			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	if got, err := Numbers("1, 0"); err != nil || !slices.Equal(got, []int{1, 0}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	for text, want := range map[string]string{
+		"a": `such as 0,1, and "a" is none`, "": `and "" is none`, "0,-1": `and "-1" is none`, "0,1,0": "names device 0 twice",
+	} {
+		if _, err := Numbers(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"runspec/compiler/plan"
 	"runspec/runtime/accelerator"
 	"runspec/runtime/engine/cpu/kernel"
 	"runspec/runtime/machine"
@@ -51,6 +52,8 @@ type Places struct {
 	Runs, Cache string
 	Data        string // "": not given, so that data sets are downloaded
 
+	Engine plan.Engine // "": auto; under "xla" trainings must reach a device
+
 	Probe func(path string) ([]accelerator.Device, error) // tells a plug-in's devices
 }
 
@@ -58,7 +61,7 @@ type Places struct {
 func Examine(p Places) Report {
 	r := Report{Version: Version, Program: machine.Program(), Machine: machine.Here()}
 	r.Findings = append(r.Findings, program(r.Program), processor(r.Machine), memory(r.Machine),
-		disk("runs", p.Runs, 5<<30), disk("cache", p.Cache, 10<<30), data(p.Data), files(), git(), gpu(p.Probe))
+		disk("runs", p.Runs, 5<<30), disk("cache", p.Cache, 10<<30), data(p.Data), files(), git(), gpu(p.Engine, p.Probe))
 	return r
 }
 

@@ -17,7 +17,6 @@ import (
 
 	"runspec/compiler/plan"
 	"runspec/runtime/dataset"
-	"runspec/runtime/durable"
 	"runspec/runtime/train"
 )
 
@@ -94,8 +93,7 @@ func Work(ctx context.Context, path string, out io.Writer) error {
 		return err
 	}
 	lines.Encode(line{Failure: f}) // arrives on a full disk too
-	text, _ := json.MarshalIndent(f, "", " ")
-	if werr := durable.Write(filepath.Join(dir, failureFile), append(text, '\n')); werr != nil {
+	if werr := f.write(dir); werr != nil {
 		return errors.Join(err, werr)
 	}
 	return err

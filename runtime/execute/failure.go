@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+
+	"runspec/runtime/durable"
 )
 
 // Names of files in a job's directory: its worker's log, the job itself, its result.
@@ -13,8 +15,17 @@ const (
 	ResultFile = resultFile
 )
 
-// ReadFailure reads why the job of a directory failed, in its worker's words.
-// The error is os.ErrNotExist where it did not, or its worker had no time to tell.
+// write writes the failure into its job's directory.
+func (f *Failure) write(dir string) error {
+	text, err := json.MarshalIndent(f, "", " ")
+	if err != nil {
+		return err
+	}
+	return durable.Write(filepath.Join(dir, failureFile), append(text, '\n'))
+}
+
+// ReadFailure reads why the job of a directory failed, in its worker's words or,
+// of one that was killed, in ours. The error is os.ErrNotExist where it did not fail.
 func ReadFailure(dir string) (Failure, error) {
 	var f Failure
 	text, err := os.ReadFile(filepath.Join(dir, failureFile))

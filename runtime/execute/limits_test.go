@@ -76,6 +76,22 @@ func wantCause(t *testing.T, err error, cause Cause, says string) {
 	}
 }
 
+// TestKilledWorkersFailureIsLeft where a worker had no time to tell.
+func TestKilledWorkersFailureIsLeft(t *testing.T) {
+	for kind, want := range map[string]Cause{"starved": OOM, "sleeps": Timeout} {
+		dir := t.TempDir()
+		limited(t, kind, dir, plan.Limits{Timeout: 0.3})
+		if f, err := ReadFailure(dir); err != nil || f.Cause != want || !strings.HasPrefix(f.Message, "toy: ") {
+			t.Errorf("%s: %+v, %v", kind, f, err)
+		}
+	}
+	dir := t.TempDir()
+	limited(t, "asked", dir, plan.Limits{})
+	if f, err := ReadFailure(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a worker that was stopped has failed: %+v, %v", f, err)
+	}
+}
+
 func TestTimeout(t *testing.T) {
 	for _, kind := range []string{"sleeps", "stubborn"} {
 		dir := t.TempDir()

@@ -98,7 +98,9 @@ func (l Local) process(ctx context.Context, job train.Job, path string, tell fun
 		if f, err := ReadFailure(job.Directory); end.told == nil && err == nil {
 			end.told = &f
 		}
-		return end.verdict(context.Cause(ctx), err, l.Limits)
+		err := end.verdict(context.Cause(ctx), err, l.Limits)
+		end.leave(err)
+		return err
 	}
 	return nil
 }
@@ -206,6 +208,17 @@ func (e ending) verdict(why, err error, limits plan.Limits) error {
 		return fail(OOM, "the worker could get no more memory; its log is %s", e.log)
 	}
 	return fail(Crash, "the worker ended with %v; its log is %s", err, e.log)
+}
+
+// leave writes why a worker failed that had no time to tell, beside its job as it
+// would have. One that was stopped has not failed. Without the file the run knows
+// it all the same.
+func (e ending) leave(err error) {
+	var f *Failure
+	if e.told != nil || !errors.As(err, &f) || f.Cause == Cancelled || f.Cause == Preempted {
+		return
+	}
+	f.write(e.job.Directory)
 }
 
 // tail is what the worker wrote to its log, up to its first 64 KiB: Go tells of

@@ -41,7 +41,8 @@ type FoldKeys struct {
 	Now    string    `json:"now,omitempty"`    // key that it has now
 	Same   []string  `json:"same,omitempty"`   // parts
 	Diff   []Change  `json:"diff,omitempty"`
-	Why    string    `json:"why,omitempty"` // there is nothing to compare
+	Mixed  []string  `json:"mixed,omitempty"` // devices that trained it in turn, where not all of it is by the key's; "": the processor
+	Why    string    `json:"why,omitempty"`   // there is nothing to compare
 }
 
 // Change is one value of a part.
@@ -84,6 +85,9 @@ func (r *Run) explain(one *FoldKeys, t *trial, k plan.Fold, now *plan.Plan) erro
 		return err
 	}
 	one.Stored = old.Digest
+	if p := r.progress(t, k); !(train.Result{Curve: p.Curve}).By(job.Code) {
+		one.Mixed = run.Places(p.Curve)
+	}
 	stored, e := job, t.event
 	job, err = run.Planned(now, e.Dataset, e.Baseline, e.Study, e.Trial.ID, k, r.before(t))
 	if err != nil {
@@ -103,6 +107,13 @@ func (r *Run) explain(one *FoldKeys, t *trial, k plan.Fold, now *plan.Plan) erro
 		}
 	}
 	return nil
+}
+
+func named(devices []string) (out []string) {
+	for _, d := range devices {
+		out = append(out, place(d))
+	}
+	return out
 }
 
 // before is what was known of a trial's study when its configuration began.
@@ -170,6 +181,9 @@ func (x Explanation) Write(w io.Writer) error {
 		switch {
 		case f.Why != "":
 			fmt.Fprintf(&b, "nothing to compare: %s\n", f.Why)
+			continue
+		case f.Stored == f.Now && len(f.Mixed) > 0:
+			fmt.Fprintf(&b, "its key is unchanged (%.19s), but it was trained on %s: a training now would give another result, and --reuse keeps none such\n", f.Now, strings.Join(named(f.Mixed), ", then on "))
 			continue
 		case f.Stored == f.Now:
 			fmt.Fprintf(&b, "its key is unchanged (%.19s): a training now would give the same\n", f.Now)

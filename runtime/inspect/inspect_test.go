@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"runspec/runtime/journal"
 	"runspec/runtime/lease"
 	"runspec/runtime/search"
+	"runspec/runtime/train"
 )
 
 // small is a plan of a baseline on two folds and a halving on one, for two
@@ -249,6 +251,48 @@ func TestLogsFollow(t *testing.T) {
 	stop()
 	if err := Logs(ctx, w.dir, e.Trial.ID, LogOptions{Follow: true}, func(LogLine) error { return nil }); err != nil {
 		t.Error(err)
+	}
+}
+
+// What trained an epoch is told where a device had a part in its fold.
+func TestPlacesAreTold(t *testing.T) {
+	var curve []train.Epoch
+	for i := range 40 {
+		e := train.Epoch{Epoch: i}
+		if i >= 21 {
+			e.Device = "cuda NVIDIA H200 bf16"
+		}
+		curve = append(curve, e)
+	}
+	text := func(curve []train.Epoch) string {
+		var b strings.Builder
+		Fold{Curve: curve}.write(&b)
+		return strings.Join(strings.Fields(b.String()), " ")
+	}
+	have := text(curve)
+	for _, want := range []string{"SECONDS TRAINED ON 1 ", "21 0.0000 0.0000 0.0000 0.0 the processor 22 0.0000 0.0000 0.0000 0.0 cuda NVIDIA H200 bf16"} {
+		if !strings.Contains(have, want) {
+			t.Errorf("%q is not in %s", want, have)
+		}
+	}
+	if have := text(curve[:20]); strings.Contains(have, "TRAINED ON") || strings.Contains(have, "the processor") {
+		t.Errorf("the processor alone: %s", have)
+	}
+	for i, want := range map[int]string{20: "epoch 21: .* s on the processor\n", 21: "epoch 22: .* s on cuda NVIDIA H200 bf16\n"} {
+		var b strings.Builder
+		if err := (LogLine{Type: "epoch", Epoch: &curve[i], places: true}).Write(&b); err != nil || !regexp.MustCompile(want).MatchString(b.String()) {
+			t.Errorf("%v: %q, want %s", err, b.String(), want)
+		}
+	}
+}
+
+// A training that several devices had a part in would not come out the same,
+// though its key is what it was.
+func TestMixedTrainingIsExplained(t *testing.T) {
+	var b strings.Builder
+	x := Explanation{Trial: "a", Folds: []FoldKeys{{State: Done, Stored: "sha256:0", Now: "sha256:0", Mixed: []string{"cuda NVIDIA H200 bf16", ""}}}}
+	if err := x.Write(&b); err != nil || !strings.Contains(b.String(), "but it was trained on cuda NVIDIA H200 bf16, then on the processor: a training now would give another result") {
+		t.Errorf("%v: %s", err, b.String())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,8 @@ type LogLine struct {
 	Text    string       `json:"text,omitempty"`
 	Epoch   *train.Epoch `json:"epoch,omitempty"`
 	State   State        `json:"state,omitempty"` // end
+
+	places bool // the fold was not trained by the processor alone, so that each epoch names its place
 }
 
 // LogOptions says what Logs tells, and for how long.
@@ -99,6 +102,7 @@ func (r *Run) news(t *trial, seen map[plan.Fold]*reading, last bool, tell func(L
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
+		line.places = slices.ContainsFunc(p.Curve, func(e train.Epoch) bool { return e.Device != "" })
 		for ; at.epochs < len(p.Curve); at.epochs++ {
 			l := line
 			l.Type, l.Epoch = "epoch", &p.Curve[at.epochs]
@@ -153,6 +157,9 @@ func (l LogLine) Write(w io.Writer) error {
 		e := l.Epoch
 		text = fmt.Sprintf("epoch %d: rate %.3g, loss %s, validation loss %s, pseudo-Dice %s, %.1f s", e.Epoch+1, e.Rate,
 			score(e.TrainLoss), score(e.ValidationLoss), score(e.EMA), e.Seconds)
+		if l.places {
+			text += " on " + place(e.Device)
+		}
 	case l.Type == "end":
 		text = string(l.State)
 		if l.Text != "" {

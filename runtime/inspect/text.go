@@ -179,17 +179,43 @@ func (f Fold) write(w io.Writer) {
 	if len(f.Dice) > 0 {
 		fmt.Fprintf(w, "  Dice: %s\n", score(f.MeanDice))
 	}
+	f.curve(w)
+	fmt.Fprintf(w, "  Files in %s: %s\n", filepath.ToSlash(f.Directory), strings.Join(f.Files, ", "))
+}
+
+// curve writes some points of the curve: equally far apart, the last, and where
+// another device took over. What trained them is told where a device did.
+func (f Fold) curve(w io.Writer) {
+	head, told := "  EPOCH\tLOSS\tVALIDATION LOSS\tPSEUDO-DICE\tSECONDS", false
+	for _, e := range f.Curve {
+		told = told || e.Device != ""
+	}
+	if told {
+		head += "\tTRAINED ON"
+	}
 	var rows []string
 	step := (len(f.Curve) + shown - 1) / shown
 	for i, e := range f.Curve {
-		if last := i == len(f.Curve)-1; last || i%step == 0 {
-			rows = append(rows, cells(fmt.Sprintf("  %d", e.Epoch+1), score(e.TrainLoss), score(e.ValidationLoss), score(e.EMA), fmt.Sprintf("%.1f", e.Seconds)))
+		if last, other := i == len(f.Curve)-1, i > 0 && e.Device != f.Curve[i-1].Device; !last && !other && i%step != 0 {
+			continue
 		}
+		row := []any{fmt.Sprintf("  %d", e.Epoch+1), score(e.TrainLoss), score(e.ValidationLoss), score(e.EMA), fmt.Sprintf("%.1f", e.Seconds)}
+		if told {
+			row = append(row, place(e.Device))
+		}
+		rows = append(rows, cells(row...))
 	}
 	if len(rows) > 0 {
-		table(w, "  EPOCH\tLOSS\tVALIDATION LOSS\tPSEUDO-DICE\tSECONDS", rows)
+		table(w, head, rows)
 	}
-	fmt.Fprintf(w, "  Files in %s: %s\n", filepath.ToSlash(f.Directory), strings.Join(f.Files, ", "))
+}
+
+// place names what trained an epoch.
+func place(device string) string {
+	if device == "" {
+		return "the processor"
+	}
+	return device
 }
 
 // WriteList writes one line per run for a person.

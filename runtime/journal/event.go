@@ -81,8 +81,17 @@ type FoldResult struct {
 	Cases          []CaseResult              `json:"cases"`
 	ValidationLoss evaluate.Score            `json:"validationLoss"`
 	Cost           Cost                      `json:"cost"`
-	CheckpointPath string                    `json:"checkpointPath"` // relative to the run directory
-	SummaryPath    string                    `json:"summaryPath"`    // nnU-Net's summary.json, relative to the run directory
+	CheckpointPath string                    `json:"checkpointPath"`    // relative to the run directory
+	SummaryPath    string                    `json:"summaryPath"`       // nnU-Net's summary.json, relative to the run directory
+	Devices        []string                  `json:"devices,omitempty"` // that trained it, first to last, with their precision, "cuda NVIDIA H200 bf16"; "": the processor; none: it alone
+}
+
+// Places are the fold's devices; the processor alone is "" too.
+func (f FoldResult) Places() []string {
+	if len(f.Devices) == 0 {
+		return []string{""}
+	}
+	return f.Devices
 }
 
 // CaseResult is the Dice of one case.

@@ -20,9 +20,10 @@ func notes(p *plan.Plan, d plan.Dataset, events []journal.Event, trainings []tra
 	if slices.Contains(p.Folds, plan.All) {
 		out = append(out, "Fold all is judged by the cases that it was trained on; its Dice says nothing about other cases.")
 	}
+	out = append(out, places(d, events, trainings)...)
 	for _, t := range trainings {
 		for _, fold := range slices.Sorted(maps.Keys(t.causes)) {
-			out = append(out, fmt.Sprintf("%s failed on fold %s: %s.", t.name(), fold, strings.TrimSuffix(t.causes[fold], ".")))
+			out = append(out, fmt.Sprintf("%s failed on fold %s: %s.", strings.TrimSuffix(t.name(), failed), fold, strings.TrimSuffix(t.causes[fold], ".")))
 		}
 		if n := len(t.folds); n > 0 && n < len(p.Folds) {
 			out = append(out, fmt.Sprintf("%s has results of %d of the %d folds so far, %s; it is not compared with trainings of other folds.", t.short(), n, len(p.Folds), list(t.numbers())))

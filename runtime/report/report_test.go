@@ -380,6 +380,47 @@ func TestNamesSayWhatDiffersFromNNUNet(t *testing.T) {
 	}
 }
 
+// TestPlacesAreTold where a device had a part.
+func TestPlacesAreTold(t *testing.T) {
+	const device = "cuda NVIDIA H200 bf16"
+	notes := func(devices func(e journal.Event, fold plan.Fold) []string) string {
+		p, events := example()
+		for _, e := range events {
+			if e.Result != nil && e.Kind != journal.Import {
+				for i := range e.Result.Folds {
+					e.Result.Folds[i].Devices = devices(e, e.Result.Folds[i].Fold)
+				}
+			}
+		}
+		return strings.Join(build(t, p, events).Tables[0].Notes, "\n")
+	}
+	if have := notes(func(journal.Event, plan.Fold) []string { return nil }); strings.Contains(have, "trained on the processor") {
+		t.Errorf("the processor alone: %s", have)
+	}
+	if have := notes(func(journal.Event, plan.Fold) []string { return []string{device} }); !strings.Contains(have, "\nAll trained on cuda NVIDIA H200 in bf16.\n") {
+		t.Errorf("one device: %s", have)
+	}
+	have := notes(func(e journal.Event, fold plan.Fold) []string {
+		switch {
+		case e.Baseline == "nnunet/Conv" && fold == 1:
+			return []string{device, ""}
+		case e.Trial.ID == "hpo-c0r1":
+			return []string{"cuda NVIDIA T4 fp16"}
+		case e.Study == "hpo":
+			return []string{device}
+		}
+		return nil
+	})
+	for _, want := range []string{
+		"\nnnU-Net default trained on the processor and cuda NVIDIA H200 in bf16; its hours mix these.\n",
+		"\nhpo trained on cuda NVIDIA H200 in bf16; its search hours mix in those on cuda NVIDIA T4 in fp16.\n",
+	} {
+		if !strings.Contains(have, want) {
+			t.Errorf("%q is not in: %s", want, have)
+		}
+	}
+}
+
 // TestAnIncumbentsFailedFoldIsTold whichever of its folds ended last.
 func TestAnIncumbentsFailedFoldIsTold(t *testing.T) {
 	p, events := example()

@@ -95,6 +95,9 @@ func (t *training) collect(p *plan.Plan, events []journal.Event, mine func(journ
 	}
 }
 
+// failed ends the name of a training that has no result.
+const failed = ", failed"
+
 // name says what was really trained.
 func (t training) name() string {
 	switch {
@@ -105,7 +108,7 @@ func (t training) name() string {
 	case len(t.folds) > 0:
 		return fmt.Sprintf("%s, %s", t.label, plural(t.result.Iterations, "iteration"))
 	case len(t.causes) > 0:
-		return t.label + ", failed"
+		return t.label + failed
 	case t.started:
 		return t.label + ", not finished"
 	case t.kind == Incumbent:
