@@ -69,7 +69,11 @@ func study(t training, planned int, history []search.Observation, built bool) st
 			delete(failures, o.ID)
 		}
 	}
-	text := fmt.Sprintf("%s: %d of %s, %s", t.id, len(ended), plural(planned, "trial"), plural(len(configurations), "configuration"))
+	trials := fmt.Sprintf("%d of %s", len(ended), plural(planned, "trial"))
+	if more := len(ended) - planned; more > 0 { // a smaller budget, which was extended, had promoted others
+		trials = fmt.Sprintf("%s, %d more than planned", plural(len(ended), "trial"), more)
+	}
+	text := fmt.Sprintf("%s: %s, %s", t.id, trials, plural(len(configurations), "configuration"))
 	if len(failures) > 0 {
 		text += fmt.Sprintf(", %d failed", len(failures))
 	}
