@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"runspec/compiler/plan"
 	"runspec/runtime/accelerator"
 	"runspec/runtime/execute"
+	"runspec/runtime/inspect"
 	"runspec/runtime/journal"
 	"runspec/runtime/progress"
 
@@ -220,11 +222,14 @@ func reason(e journal.Event, dir string) string {
 	if execute.Cause(e.Cause).Final() {
 		return e.Cause + ", the training diverged; it counts as a failed trial"
 	}
-	name, again := e.Trial.ID, "--retry-failed tries it again"
+	again := "--retry-failed tries it again"
 	if e.Study == "" {
-		name, again = e.Baseline, "the same command tries it again"
+		again = "the same command tries it again"
 	}
-	return fmt.Sprintf("%s, attempt %d; `runspec logs %s --run-dir %s` tells more, %s", e.Cause, e.Attempt, name, dir, again)
+	if strings.Contains(dir, " ") {
+		dir = strconv.Quote(dir)
+	}
+	return fmt.Sprintf("%s, attempt %d; `runspec logs %s --run-dir %s` tells more, %s", e.Cause, e.Attempt, inspect.Name(e), dir, again)
 }
 
 func (f *flags) mode() (progress.Mode, error) {

@@ -29,7 +29,7 @@ func TestPrecisionOfARunsNetworks(t *testing.T) {
 		{hopper, trained("fp32", "fp32"), engine.FP32, "which they were trained in"},
 		{hopper, trained("fp16"), engine.FP16, "which they were trained in"},
 		{hopper, trained("fp16", "fp32"), engine.BF16, "its own: they were trained in several"},
-		{hopper, trained(""), engine.BF16, "its own: they were trained on the processor"},
+		{hopper, trained("", "fp32"), engine.FP32, "which they were trained in"}, // on the processor, and on a GPU
 		{turing, trained("bf16"), engine.FP16, "its own: it lacks bf16"},
 	} {
 		if got, how := precision(c.on, [][]train.Trained{c.set}); got != c.want || !strings.Contains(how, c.how) {

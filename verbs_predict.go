@@ -128,20 +128,22 @@ func (p *prediction) place(cmd *cobra.Command, sets [][]train.Trained) (train.Pl
 }
 
 // precision is the one that all networks were trained in, where the device has
-// it, else the device's own; how tells which. Jobs of the processor, which has one
-// only, may name none.
+// it, else the device's own; how tells which. Jobs of the processor may name none:
+// it has float32 alone.
 func precision(d accelerator.Device, sets [][]train.Trained) (p engine.Precision, how string) {
 	var all []engine.Precision
 	for _, t := range slices.Concat(sets...) {
-		if one := engine.Precision(t.Job.Training.Precision); !slices.Contains(all, one) {
+		one := engine.Precision(t.Job.Training.Precision)
+		if one == "" {
+			one = engine.FP32
+		}
+		if !slices.Contains(all, one) {
 			all = append(all, one)
 		}
 	}
 	switch {
 	case len(all) != 1:
 		return d.Precision(), ", its own: they were trained in several"
-	case all[0] == "":
-		return d.Precision(), ", its own: they were trained on the processor"
 	case !d.Has(all[0]):
 		return d.Precision(), fmt.Sprintf(", its own: it lacks %s, which they were trained in", all[0])
 	}

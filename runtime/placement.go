@@ -103,7 +103,9 @@ func (on placement) each(workers int) int { return (workers + len(on.devices) - 
 // settle sets the number of trainings at once, as far as the devices' memory is
 // expected to hold them; one for each is always tried.
 func (on placement) settle(p *plan.Plan, o *Options) error {
-	need, err := p.DeviceMemory()
+	chosen := *p
+	chosen.Training.Precision = string(on.precision)
+	need, err := chosen.DeviceMemory()
 	if err != nil {
 		return err
 	}

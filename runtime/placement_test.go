@@ -171,15 +171,17 @@ func TestFoldsTogether(t *testing.T) {
 		change  func(*plan.Plan)
 		memory  int64
 		workers int
+		old     bool // it has no short precision
 	}{
-		"three folds":     {func(*plan.Plan) {}, 100 * need, 3},
-		"room for two":    {func(*plan.Plan) {}, need * 5 / 2, 2},
-		"memory not told": {func(*plan.Plan) {}, 0, 1},
-		"measured":        {func(p *plan.Plan) { p.Cost = plan.CostMeasured }, 100 * need, 1},
+		"three folds":           {func(*plan.Plan) {}, 100 * need, 3, false},
+		"room for two":          {func(*plan.Plan) {}, need * 5 / 2, 2, false},
+		"room for two, in fp32": {func(*plan.Plan) {}, need * 3, 1, true},
+		"memory not told":       {func(*plan.Plan) {}, 0, 1, false},
+		"measured":              {func(p *plan.Plan) { p.Cost = plan.CostMeasured }, 100 * need, 1, false},
 		"varied networks": {func(p *plan.Plan) {
 			p.Studies[0].Space.Parameters = append(p.Studies[0].Space.Parameters, space.Parameter{Name: "base_num_features"})
-		}, 100 * need, 1},
-		"no data read yet": {func(p *plan.Plan) { p.Datasets[0].Fingerprint = nil }, 100 * need, 1},
+		}, 100 * need, 1, false},
+		"no data read yet": {func(p *plan.Plan) { p.Datasets[0].Fingerprint = nil }, 100 * need, 1, false},
 	} {
 		p := small()
 		c.change(p)
@@ -189,6 +191,9 @@ func TestFoldsTogether(t *testing.T) {
 		o.Probe = func(ctx context.Context, path string) ([]accelerator.Device, error) {
 			devices, err := list(ctx, path)
 			devices[0].Memory = c.memory
+			if c.old {
+				devices[0].Capability = "6.0"
+			}
 			return devices, err
 		}
 		o = o.withDefaults(p)

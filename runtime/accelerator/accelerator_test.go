@@ -121,6 +121,7 @@ var (
 	hopper = Device{Index: 0, Platform: "cuda", Kind: "NVIDIA H200", Capability: "9.0", Memory: 141e9}
 	second = Device{Index: 1, Platform: "cuda", Kind: "NVIDIA H200", Capability: "9.0", Memory: 141e9}
 	turing = Device{Index: 1, Platform: "cuda", Kind: "NVIDIA T4", Capability: "7.5", Memory: 16e9}
+	pascal = Device{Index: 1, Platform: "cuda", Kind: "Tesla P100", Capability: "6.0", Memory: 16e9}
 	host   = Device{Platform: "cpu", Kind: "cpu"}
 )
 
@@ -151,6 +152,9 @@ func TestChoose(t *testing.T) {
 		"cpu with it":                 {wish: Wish{Engine: plan.CPU}, err: broken, named: true, in: engine.FP32},
 		"what two GPUs have":          {wish: Wish{Engine: plan.Auto}, there: []Device{hopper, turing}, devices: 2, in: engine.FP16},
 		"what all must have":          {wish: Wish{Engine: plan.Auto, Precision: "bf16"}, there: []Device{hopper, turing}, fails: true, why: "training.precision is bf16, which cuda 1: NVIDIA T4, 16 GB lacks: it computes in fp16"},
+		"what the last one has":       {wish: Wish{Engine: plan.Auto, Precision: "bf16"}, there: []Device{turing, pascal}, fails: true, why: "T4, 16 GB lacks: it computes in fp16; choose others by --devices, or say --set training.precision=fp32"},
+		"a named one without devices": {wish: Wish{Engine: plan.Auto}, named: true, fails: true, why: "has no device"},
+		"an idle one without devices": {wish: Wish{Engine: plan.Auto}, in: engine.FP32, why: "has no device"},
 		"what the chosen one has":     {wish: Wish{Engine: plan.Auto, Precision: "bf16", Devices: []int{0}}, there: []Device{hopper, turing}, devices: 1, in: engine.BF16},
 		"less than both have":         {wish: Wish{Engine: plan.Auto, Precision: "fp32"}, there: []Device{hopper, turing}, devices: 2, in: engine.FP32},
 		"what a host may have":        {wish: Wish{Engine: plan.XLA, Precision: "bf16"}, there: []Device{host}, devices: 1, in: engine.BF16},

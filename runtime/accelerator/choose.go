@@ -44,6 +44,9 @@ func Choose(w Wish, list func(path string) ([]Device, error)) (Choice, error) {
 		return Choice{}, err
 	}
 	found, err := list(p.Path)
+	if err == nil && len(found) == 0 {
+		err = errors.New("the plug-in has no device")
+	}
 	switch {
 	case err != nil && w.Engine == plan.XLA:
 		return Choice{}, fmt.Errorf("engine xla: %w; `runspec doctor` says more", err)
@@ -88,9 +91,6 @@ func (w Wish) among(found []Device) (c Choice, err error) {
 			return Choice{}, fmt.Errorf("--devices: there is no device %d; there are %s", i, names(found))
 		}
 		c.Devices = append(c.Devices, found[i])
-	}
-	if len(c.Devices) == 0 {
-		return Choice{}, errors.New("engine xla: the plug-in has no device")
 	}
 	if c.Precision, err = w.precision(c.Devices); err != nil {
 		return Choice{}, err
@@ -142,7 +142,7 @@ func (w Wish) precision(on []Device) (engine.Precision, error) {
 	}
 	for _, d := range on {
 		if !d.Has(p) {
-			return "", fmt.Errorf("training.precision is %s, which %s lacks: it computes in %s; choose others by --devices, or say --set training.precision=%[3]s", p, d, least.Precision())
+			return "", fmt.Errorf("training.precision is %s, which %s lacks: it computes in %s; choose others by --devices, or say --set training.precision=%s", p, d, d.Precision(), least.Precision())
 		}
 	}
 	return p, nil

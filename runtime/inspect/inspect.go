@@ -105,8 +105,11 @@ type trial struct {
 }
 
 // name names a trial in its run: data set, approach and trial, as its folder does.
-func (t *trial) name() string {
-	return filepath.ToSlash(filepath.Dir(strings.TrimPrefix(run.Folder(t.event.Dataset, approach(t.event), t.event.Trial.ID, 0), "trials"+string(filepath.Separator))))
+func (t *trial) name() string { return Name(t.event) }
+
+// Name is a trial's in full, which means it alone in its run directory.
+func Name(e journal.Event) string {
+	return filepath.ToSlash(filepath.Dir(strings.TrimPrefix(run.Folder(e.Dataset, approach(e), e.Trial.ID, 0), "trials"+string(filepath.Separator))))
 }
 
 func approach(e journal.Event) string { return e.Baseline + e.Study }

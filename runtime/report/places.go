@@ -15,8 +15,12 @@ import (
 func places(d plan.Dataset, events []journal.Event, trainings []training) []string {
 	var ours []training
 	var all []string
+	subject := "All"
 	for _, t := range trainings {
-		if t.kind != Imported && len(t.folds) > 0 {
+		switch {
+		case t.kind == Imported:
+			subject = "All of ours"
+		case len(t.folds) > 0:
 			ours, all = append(ours, t), merge(all, t.places(d, events))
 		}
 	}
@@ -24,7 +28,7 @@ func places(d plan.Dataset, events []journal.Event, trainings []training) []stri
 	case !slices.ContainsFunc(all, func(p string) bool { return p != "" }):
 		return nil
 	case len(all) == 1:
-		return []string{fmt.Sprintf("All trained on %s.", where(all))}
+		return []string{fmt.Sprintf("%s trained on %s.", subject, where(all))}
 	}
 	var out []string
 	for _, t := range ours {

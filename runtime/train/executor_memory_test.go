@@ -17,7 +17,7 @@ func TestDeviceMemory(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{full, true}, {driver, true}, {other, false}, {errors.New("out of memory"), false},
+		{full, true}, {driver, true}, {&pjrt.Error{Code: internal, Message: "CUDNN_STATUS_ALLOC_FAILED"}, true}, {other, false}, {errors.New("out of memory"), false},
 		{errors.Join(other, full), true}, {errors.Join(other, errors.New("closed")), false},
 	} {
 		if err := memory(fmt.Errorf("epoch 3: xla: %w", x.err)); errors.Is(err, ErrMemory) != x.want {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"runspec/compiler/nnunet"
@@ -197,7 +198,8 @@ func (t *trainer) epochs(ctx context.Context, tell func(Epoch)) error {
 		}
 	}
 	saved := make(chan error, 1)
-	saved <- nil
+	close(saved)
+	defer func() { <-saved }() // on a panic too
 	for t.progress.Epochs < t.job.Epochs {
 		e, err := t.epoch(ctx)
 		if err != nil {
@@ -263,14 +265,30 @@ func (t *trainer) keep(e Epoch, tell func(Epoch)) (saved chan error) {
 	c := Checkpoint{t.executor.State(), *p, t.identity, t.job.Code.Instructions}
 	saved = make(chan error, 1)
 	go func() {
-		err := c.Write(paths...)
-		switch {
-		case err != nil:
-			err = fmt.Errorf("epoch %d: %w", e.Epoch, err)
-		case tell != nil:
-			tell(e)
+		defer close(saved)
+		if err := c.save(paths, func() {
+			if tell != nil {
+				tell(e)
+			}
+		}); err != nil {
+			saved <- fmt.Errorf("epoch %d: %w", e.Epoch, err)
 		}
-		saved <- err
 	}()
 	return saved
+}
+
+// save writes a checkpoint to each path and then calls done. A panic becomes an
+// error: nobody could catch it in a goroutine.
+func (c Checkpoint) save(paths []string, done func()) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(os.Stderr, "panic: %v\n\n%s", p, debug.Stack())
+			err = fmt.Errorf("internal error: %v", p)
+		}
+	}()
+	if err := c.Write(paths...); err != nil {
+		return err
+	}
+	done()
+	return nil
 }

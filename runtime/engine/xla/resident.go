@@ -103,8 +103,8 @@ func (e *Executor) needs() (int, error) {
 		return 0, err
 	}
 	f, err := e.step.Footprint()
-	if err != nil {
-		return 0, err
+	if err != nil { // it cannot be told what is left
+		return 0, errors.Join(engine.ErrNoRoom, err)
 	}
 	p := e.program
 	image := 4 * p.Batch * engine.Size(p.Patch[:]) * p.Channels

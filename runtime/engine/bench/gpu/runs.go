@@ -31,12 +31,13 @@ func (b *bench) epochs(ctx context.Context) error {
 	return err
 }
 
-// epochs is what a training's epochs took: without what writing checkpoints adds,
-// which nnU-Net's are measured without; and with it, from when one epoch's
-// checkpoints were there to when the next one's were. The first epoch compiles.
+// epochs is what a training's epochs took: without the wait for checkpoints, which
+// are written while the next epoch trains and which nnU-Net's are measured without;
+// and with it, from when one epoch's were there to when the next one's were. The
+// first epoch warms up.
 func (t training) epochs() (Figure, error) {
 	if len(t.Curve) < 2 {
-		return Figure{}, fmt.Errorf("the training tells of %d epochs, the first of which compiles", len(t.Curve))
+		return Figure{}, fmt.Errorf("the training tells of %d epochs, the first of which warms up", len(t.Curve))
 	}
 	var seconds, whole []float64
 	for _, e := range t.Curve[1:] {

@@ -40,7 +40,7 @@ const resourceExhausted = 8
 func OutOfMemory(err error) bool {
 	switch e := err.(type) {
 	case *Error:
-		return e.Code == resourceExhausted || strings.Contains(e.Message, "out of memory")
+		return e.Code == resourceExhausted || strings.Contains(e.Message, "out of memory") || strings.Contains(e.Message, "ALLOC_FAILED")
 	case interface{ Unwrap() []error }:
 		return slices.ContainsFunc(e.Unwrap(), OutOfMemory)
 	}
