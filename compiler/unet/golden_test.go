@@ -163,8 +163,15 @@ func TestDeepSupervisionScalesAgainstPyTorch(t *testing.T) {
 			t.Fatal(err)
 		}
 		skip := 3 - n.Architecture.Dim
+		if len(outputs) != len(r.Scales) {
+			t.Errorf("%s: %d outputs, recorded %d", name, len(outputs), len(r.Scales))
+			continue
+		}
 		for i, output := range outputs {
 			for axis, length := range output[skip:] {
+				if got := float64(length) / float64(r.Patch[axis]); got != r.Scales[i][axis] {
+					t.Errorf("%s: output %d is %v of the patch along axis %d, want %v", name, i, got, axis, r.Scales[i][axis])
+				}
 				if want := int(r.Scales[i][axis] * float64(r.Patch[axis])); length != want {
 					t.Errorf("%s: output %d has %d voxels along axis %d, want %d", name, i, length, axis, want)
 				}

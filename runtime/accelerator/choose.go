@@ -43,10 +43,7 @@ func Choose(w Wish, list func(path string) ([]Device, error)) (Choice, error) {
 	if err != nil {
 		return Choice{}, err
 	}
-	found, err := list(p.Path)
-	if err == nil && len(found) == 0 {
-		err = errors.New("the plug-in has no device")
-	}
+	found, err := p.Devices(list)
 	switch {
 	case err != nil && w.Engine == plan.XLA:
 		return Choice{}, fmt.Errorf("engine xla: %w; `runspec doctor` says more", err)

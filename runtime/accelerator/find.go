@@ -24,6 +24,15 @@ type Plugin struct {
 	From string `json:"from"` // "RUNSPEC_PJRT", "the wheel jax-cuda13-pjrt"
 }
 
+// Devices are those that list tells of the plug-in; none is an error.
+func (p Plugin) Devices(list func(path string) ([]Device, error)) ([]Device, error) {
+	found, err := list(p.Path)
+	if err == nil && len(found) == 0 {
+		err = errors.New("the plug-in has no device")
+	}
+	return found, err
+}
+
 // wheels are the Python wheels that bring CUDA plug-ins, the newest first, and
 // the place of the plug-in below site-packages.
 var wheels = []struct{ name, library string }{

@@ -15,16 +15,24 @@ func TestLegacyDrawsAsNumpy(t *testing.T) {
 		Without map[string][]int `json:"seed1234_choice_without_replacement_by_pop_n"`
 		Shuffle []int            `json:"seed12345_shuffle_arange20"`
 		Bits    []uint32         `json:"seed1234_uint32_first16"`
+		Sample  []float64        `json:"seed1234_random_sample_first8"`
 		Randint []int            `json:"seed1234_randint0_1000_first16"`
 	}
 	golden.JSON(t, "fingerprint/numpy_legacy_rng.json", &want)
-	if len(want.With) == 0 || len(want.Without) == 0 || len(want.Bits) == 0 || len(want.Shuffle) == 0 {
+	if len(want.With) == 0 || len(want.Without) == 0 || len(want.Bits) == 0 || len(want.Shuffle) == 0 || len(want.Sample) == 0 {
 		t.Fatal("the reference lacks its tables")
 	}
 	r := NewLegacy(1234)
 	for i, w := range want.Bits {
 		if got := r.Uint32(); got != w {
 			t.Fatalf("bits %d: %d, numpy %d", i, got, w)
+		}
+	}
+	r = NewLegacy(1234)
+	for i, w := range want.Sample { // 53 bits of two draws
+		a, b := r.Uint32()>>5, r.Uint32()>>6
+		if got := (float64(a)*67108864 + float64(b)) / 9007199254740992; got != w {
+			t.Errorf("sample %d: %v, numpy %v", i, got, w)
 		}
 	}
 	r = NewLegacy(1234)

@@ -26,10 +26,7 @@ func gpu(e plan.Engine, list func(path string) ([]accelerator.Device, error)) Fi
 		f.Verdict, f.Text = Bad, err.Error()
 		return f
 	}
-	found, err := list(p.Path)
-	if err == nil && len(found) == 0 {
-		err = errors.New("the plug-in has no device")
-	}
+	found, err := p.Devices(list)
 	if err != nil {
 		return f.broken(e, p, err)
 	}

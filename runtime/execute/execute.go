@@ -53,14 +53,6 @@ const (
 	logFile     = "worker.log"
 )
 
-// Log is where a worker in a job's directory writes its log.
-func Log(directory string) string { return filepath.Join(directory, logFile) }
-
-// ReadResult reads the result that a worker has left in a job's directory.
-func ReadResult(directory string) (train.Result, error) {
-	return train.ReadResult(filepath.Join(directory, resultFile))
-}
-
 // line is what a worker says on its standard output: an epoch, or why it failed.
 type line struct {
 	Failure *Failure `json:"failure,omitempty"`

@@ -44,7 +44,7 @@ func (l Local) Run(ctx context.Context, job train.Job, tell func(train.Epoch)) (
 	if err := l.process(ctx, job, path, tell); err != nil {
 		return train.Result{}, err
 	}
-	r, err := ReadResult(job.Directory)
+	r, err := train.ReadResult(filepath.Join(job.Directory, resultFile))
 	if err != nil {
 		return r, &Failure{Crash, fmt.Sprintf("%s: the worker ended without a result: %v", job.Name, err)}
 	}
@@ -58,7 +58,7 @@ var (
 )
 
 func (l Local) process(ctx context.Context, job train.Job, path string, tell func(train.Epoch)) error {
-	log, err := os.OpenFile(Log(job.Directory), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(filepath.Join(job.Directory, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}

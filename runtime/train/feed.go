@@ -124,7 +124,7 @@ func (t *trainer) evaluations(batches iter.Seq[engine.Batch]) (engine.Monitored,
 	return o.Monitored, nil
 }
 
-// first is the first error that is one.
+// first is the first error that is not nil.
 func first(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {

@@ -70,7 +70,7 @@ func (b *bench) byDefault(ctx context.Context, name string, epochs int) (t train
 		return t, err
 	}
 	if err = cmp.Or(failed(outcome), missing(outcome)); err == nil {
-		t.Result, err = execute.ReadResult(filepath.Join(outcome.RunDir, run.Folder(p.Datasets[0].Name, p.Baselines[0].Name, "default", p.Folds[0])))
+		t.Result, err = train.ReadResult(filepath.Join(outcome.RunDir, run.Folder(p.Datasets[0].Name, p.Baselines[0].Name, "default", p.Folds[0]), execute.ResultFile))
 	}
 	if err != nil {
 		err = fmt.Errorf("%w; to begin it anew delete %s", err, filepath.Join(b.work, "runs", name))
@@ -93,7 +93,7 @@ func log(dir string, e journal.Event) string {
 	if e.Fold != nil {
 		fold = *e.Fold
 	}
-	return execute.Log(filepath.Join(dir, run.Folder(e.Dataset, e.Baseline+e.Study, e.Trial.ID, fold)))
+	return filepath.Join(dir, run.Folder(e.Dataset, e.Baseline+e.Study, e.Trial.ID, fold), execute.LogFile)
 }
 
 // missing says what of a run has no result.

@@ -135,12 +135,11 @@ func (b *bench) find(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := accelerator.Ask(ctx, []string{self, "devices"}, p.Path)
+	list, err := p.Devices(func(path string) ([]accelerator.Device, error) {
+		return accelerator.Ask(ctx, []string{self, "devices"}, path)
+	})
 	if err != nil {
 		return err
-	}
-	if len(list) == 0 {
-		return fmt.Errorf("%s has no device", p.Path)
 	}
 	b.device = list[0]
 	return b.about(setting{Device: b.device, Plugin: library, Driver: accelerator.Driver(), Small: b.small})

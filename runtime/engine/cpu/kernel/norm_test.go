@@ -101,14 +101,18 @@ func TestRstd(t *testing.T) {
 	x := random(9, n.Len())
 	mean, rstd, again := make([]float32, 3), make([]float32, 3), make([]float32, 3)
 	n.Stats(NewPool(2), x, mean, rstd)
-	variance := make([]float32, 3)
+	sum, square, variance := [3]float64{}, [3]float64{}, make([]float32, 3)
 	for i, v := range x {
-		d := v - mean[i%3]
-		variance[i%3] += d * d * 3 / float32(len(x))
+		sum[i%3] += float64(v)
+		square[i%3] += float64(v) * float64(v)
+	}
+	for c := range variance {
+		count := float64(len(x) / 3)
+		variance[c] = float32(square[c]/count - sum[c]/count*sum[c]/count)
 	}
 	n.Rstd(variance, again)
 	for i := range rstd {
-		if math.Abs(float64(rstd[i]-again[i])) > 1e-5 {
+		if math.Abs(float64(rstd[i]-again[i])) > 1e-6 {
 			t.Errorf("rstd %v from the statistics, %v from the variance", rstd[i], again[i])
 		}
 	}
